@@ -1,0 +1,1 @@
+"""The command line: from one photo to a hundred thousand."""

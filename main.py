@@ -1,0 +1,199 @@
+"""HTTP only: the entry point `run`, the routes, and the one table from errors to statuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import flask
+import functions_framework
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import HTTP_STATUS_CODES
+
+from model import engine, errors
+from model.options import NAMES, Options
+from model.segmenter import Segmenter
+from model.settings import Settings
+
+STATUS: dict[type[errors.SilhouetteError], int] = {
+    errors.EmptyBody: 400,
+    errors.BadOption: 400,
+    errors.NotAPhoto: 415,
+    errors.BrokenPhoto: 422,
+    errors.PhotoTooLarge: 413,
+    errors.ModelNotFound: 503,
+    errors.ModelRejected: 500,
+    errors.InferenceFailed: 500,
+    errors.Busy: 503,
+}
+RETRY_AFTER_S = 2
+PHOTO_FIELDS = ("file", "image")
+CHUNK_BYTES = 1 << 20
+
+settings = Settings.from_env()
+segmenter = Segmenter(settings)
+cold = threading.Lock()  # taken for good by the first mask of this instance
+
+
+@functions_framework.http
+def run(request: flask.Request) -> flask.Response:
+    """Answer every request of the function: the routes are the contract of README.md.
+
+    raises: SilhouetteError, HTTPException; both become problem+json
+    """
+    method = "GET" if request.method == "HEAD" else request.method
+    if request.path not in {path for path, _ in ROUTES}:
+        raise NotFound(f"there is nothing at {request.path[:80]}")
+    answer = ROUTES.get((request.path, method))
+    if answer is None:
+        raise MethodNotAllowed(sorted(verb for path, verb in ROUTES if path == request.path))
+    return answer(request)
+
+
+def segment(request: flask.Request) -> flask.Response:
+    """Turn the uploaded photo into a mask, or what else `output` asks for."""
+    options = Options.parse(request.args, segmenter.card)
+    answer = segmenter.segment(uploaded(request), options)
+    response = flask.Response(answer.body, content_type=answer.content_type, headers=identity())
+    response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in answer.stages_ms.items())
+    if cold.acquire(blocking=False):
+        response.headers["X-Cold-Start"] = "1"
+    return response
+
+
+def predict(request: flask.Request) -> flask.Response:
+    """Give the raw output tensor as nested lists, as the older recipe's clients expect it."""
+    body = json.dumps({"result": segmenter.raw(uploaded(request)).tolist()})
+    return flask.Response(body, content_type="application/json", headers=identity())
+
+
+def describe(request: flask.Request) -> flask.Response:
+    """Say what the model is, what it takes and what it gives."""
+    card = segmenter.card
+    width, height = segmenter.engine.input_wh
+    classes = [{"id": i, "name": name, "colour": card.palette[i]} for i, name in enumerate(card.labels)]
+    about = {
+        "name": card.name,
+        "version": card.version,
+        "sha256": segmenter.sha256,
+        "description": card.description,
+        "licence": card.licence,
+        "card": card.source,
+        "input": {"width": width, "height": height, "order": card.order, "mean": card.mean, "std": card.std},
+        "activation": card.activation,
+        "threshold": card.threshold,
+        "classes": classes,
+        "options": NAMES,
+        "limits": {"upload_bytes": settings.max_upload_bytes, "pixels": settings.max_pixels},
+        "runtime": engine.RUNTIME,
+    }
+    return flask.Response(json.dumps(about, indent=2), content_type="application/json", headers=identity())
+
+
+def health(request: flask.Request) -> flask.Response:
+    """Say whether this instance has made a mask yet."""
+    body = json.dumps({"status": "ok" if cold.locked() else "no mask made yet"})
+    return flask.Response(body, 200 if cold.locked() else 503, content_type="application/json", headers=identity())
+
+
+ROUTES: dict[tuple[str, str], Callable[[flask.Request], flask.Response]] = {
+    ("/", "POST"): segment,
+    ("/predict", "POST"): predict,
+    ("/", "GET"): describe,
+    ("/health", "GET"): health,
+}
+
+
+def identity() -> dict[str, str]:
+    """Name the model, in the headers that every answer carries."""
+    card = segmenter.card
+    return {"X-Model": f"{card.name}/{card.version}; sha256={segmenter.sha256[:12]}", "Vary": "Accept"}
+
+
+def uploaded(request: flask.Request) -> bytes:
+    """Take the photo out of a request, in memory alone.
+
+    returns: the body, or of multipart/form-data the field `file` or `image`
+    raises: EmptyBody, PhotoTooLarge
+    """
+    body = whole_body(request, settings.max_upload_bytes)
+    if request.mimetype != "multipart/form-data":
+        return body
+    parser = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO())
+    _, form, files = parser.parse(io.BytesIO(body), request.mimetype, len(body), request.mimetype_params)
+    for name in PHOTO_FIELDS:
+        if name in files:
+            return bytes(files[name].read())
+    found = ", ".join(repr(name[:40]) for name in [*form, *files]) or "none"
+    raise errors.EmptyBody(f"the form needs a file in the field {' or '.join(PHOTO_FIELDS)}; its fields: {found}")
+
+
+def whole_body(request: flask.Request, limit_bytes: int) -> bytes:
+    """Read the body up to a limit; beyond it, read on and keep nothing, so that the answer can be sent.
+
+    raises: PhotoTooLarge
+    """
+    kept, count = [], 0
+    while chunk := request.stream.read(CHUNK_BYTES):
+        count += len(chunk)
+        if count <= limit_bytes:
+            kept.append(chunk)
+        else:
+            kept.clear()
+    if count > limit_bytes:
+        raise errors.PhotoTooLarge(f"the upload has {count} bytes; the limit is {limit_bytes}")
+    return b"".join(kept)
+
+
+@functions_framework.errorhandler(errors.SilhouetteError)
+def own_error(error: errors.SilhouetteError) -> flask.Response:
+    """Answer an error of the tree by the table."""
+    status = STATUS[type(error)]
+    if status == 500:
+        log_error(error)
+    response = problem(status, code_of(type(error).__name__), str(error))
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+@functions_framework.errorhandler(HTTPException)
+def http_error(error: HTTPException) -> flask.Response:
+    """Answer what Flask or a route says in HTTP's own terms."""
+    response = problem(error.code or 500, code_of(type(error).__name__), error.description or "")
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+@functions_framework.errorhandler(Exception)
+def unforeseen_error(error: Exception) -> flask.Response:
+    """Answer what nobody foresaw without a word of the inside; the log has it all."""
+    log_error(error)
+    return problem(500, "internal-error", "something went wrong here; the photo is not at fault")
+
+
+def problem(status: int, code: str, detail: str) -> flask.Response:
+    """Make an answer of RFC 9457."""
+    title = HTTP_STATUS_CODES.get(status, "Error")
+    body: dict[str, Any] = {"type": f"urn:silhouette:{code}", "title": title, "status": status}
+    text = json.dumps({**body, "detail": detail, "code": code})
+    return flask.Response(text, status, content_type="application/problem+json", headers=identity())
+
+
+def code_of(name: str) -> str:
+    """Turn a class's name into a code: NotAPhoto into not-a-photo."""
+    return "".join("-" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("-")
+
+
+def log_error(error: Exception) -> None:
+    """Write one line as Cloud Logging and Error Reporting read it."""
+    trace = "".join(traceback.format_exception(error))
+    print(json.dumps({"severity": "ERROR", "message": trace}), file=sys.stderr, flush=True)

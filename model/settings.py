@@ -1,0 +1,63 @@
+"""The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+N = TypeVar("N", int, float)
+BUNDLED_MODEL = Path(__file__).parent / "weights" / "pets.tflite"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set from outside; README.md has the same table.
+
+    model_uri: path of a .tflite
+    interpreters: photos worked on at once
+    wait_limit_s: how long a request waits for an interpreter before it is told to come back
+    max_upload_bytes: size of a request's body
+    max_pixels: width times height of a photo, as its header claims it
+    """
+
+    model_uri: str = str(BUNDLED_MODEL)
+    interpreters: int = 1
+    wait_limit_s: float = 30.0
+    max_upload_bytes: int = 32 * 2**20
+    max_pixels: int = 100_000_000
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings, each from the variable of its name in capitals.
+
+        raises: ValueError naming the variable when one has no sense
+        """
+        return cls(
+            model_uri=env.get("MODEL_URI") or cls.model_uri,
+            interpreters=_positive(env, "INTERPRETERS", _cpus(), int),
+            wait_limit_s=_positive(env, "WAIT_LIMIT_S", cls.wait_limit_s, float),
+            max_upload_bytes=_positive(env, "MAX_UPLOAD_BYTES", cls.max_upload_bytes, int),
+            max_pixels=_positive(env, "MAX_PIXELS", cls.max_pixels, int),
+        )
+
+
+def _positive(env: Mapping[str, str], name: str, default: N, cast: Callable[[str], N]) -> N:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        value = cast(text)
+    except ValueError:
+        value = cast("0")
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a number above 0, not {text!r}")
+    return value
+
+
+def _cpus() -> int:
+    """Count the CPUs that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,110 @@
+"""Random variants of training samples: crops, flips, colours, pets moved elsewhere, and scenes with no pet.
+
+Every function takes its randomness as an argument and keeps PIL images: photo RGB, target mode L (255
+object, 0 background, 128 not classified).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+
+from model.training.dataset import Sample
+
+Pair = tuple[Image.Image, Image.Image]
+Box = tuple[int, int, int, int]
+
+
+class Augmenter:
+    """Draws training pairs from samples.
+
+    samples: what to draw from
+    absent: share of the pairs that show no object at all
+    moved: share of the pairs that show an object in front of another photo's background
+    """
+
+    def __init__(self, samples: list[Sample], absent: float = 0.15, moved: float = 0.15) -> None:
+        self.samples = samples
+        self.absent, self.moved = absent, moved
+        rng = np.random.default_rng(0)
+        self.scenes = [(s.photo, box) for s in samples for box in empty_boxes(s.target, rng)]
+
+    def draw(self, index: int, size_px: int, rng: np.random.Generator) -> Pair:
+        """Make one pair of size_px x size_px from the sample of that index, or with no object at all."""
+        kind = rng.random() if self.scenes else 1.0
+        if kind < self.absent:
+            photo = self.scene(size_px, rng)
+            pair = photo, Image.new("L", photo.size, 0)
+        else:
+            sample = self.samples[index]
+            pair = crop(sample.photo, sample.target, size_px, rng)
+            if kind < self.absent + self.moved:
+                pair = paste(pair, self.scene(size_px, rng))
+        if self.scenes and rng.random() < (0.7 if kind < self.absent else 0.2):
+            pair = distract(pair, self.scene(size_px, rng), rng)
+        photo, target = pair
+        if rng.random() < 0.5:
+            photo, target = (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in (photo, target))
+        return recolour(photo, rng), target
+
+    def scene(self, size_px: int, rng: np.random.Generator) -> Image.Image:
+        """Cut a piece with no object in it out of some photo."""
+        photo, box = self.scenes[rng.integers(len(self.scenes))]
+        piece = photo.resize((size_px, size_px), Image.Resampling.BILINEAR, box)
+        return piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else piece
+
+
+def empty_boxes(target: Image.Image, rng: np.random.Generator, tries: int = 300, keep: int = 4) -> list[Box]:
+    """Find boxes of at least a twentieth of the photo where every pixel is background, the largest first."""
+    width, height = target.size
+    sums = np.pad((np.asarray(target) > 0).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    found = []
+    for _ in range(tries):
+        w, h = (rng.uniform(0.2, 1, 2) * (width, height)).astype(int)
+        x, y = rng.integers(0, width - w + 1), rng.integers(0, height - h + 1)
+        if sums[y + h, x + w] - sums[y, x + w] - sums[y + h, x] + sums[y, x] == 0 and w * h * 20 >= width * height:
+            found.append((int(x), int(y), int(x + w), int(y + h)))
+    return sorted(found, key=lambda b: (b[0] - b[2]) * (b[3] - b[1]))[:keep]
+
+
+def crop(photo: Image.Image, target: Image.Image, size_px: int, rng: np.random.Generator) -> Pair:
+    """Cut 0.35 to 1 of the photo's area, at 3:4 to 4:3 of its aspect, and scale it to size_px."""
+    width, height = photo.size
+    area, aspect = rng.uniform(0.35, 1.0), np.exp(rng.uniform(-0.29, 0.29))
+    w, h = min(width, width * (area * aspect) ** 0.5), min(height, height * (area / aspect) ** 0.5)
+    x, y = rng.uniform(0, width - w + 1e-6), rng.uniform(0, height - h + 1e-6)
+    box = (x, y, min(x + w, width), min(y + h, height))
+    a, b = (image.resize((size_px, size_px), Image.Resampling.BILINEAR, box) for image in (photo, target))
+    return a, b
+
+
+def paste(pair: Pair, scene: Image.Image) -> Pair:
+    """Put the pair's object before another scene; the border that nobody classified goes half and half."""
+    photo, target = pair
+    return Image.composite(photo, scene, target), target
+
+
+def distract(pair: Pair, filling: Image.Image, rng: np.random.Generator) -> Pair:
+    """Put a thing that is no object into the background: a blob cut out of another scene."""
+    photo, target = pair
+    noise = Image.fromarray(rng.integers(0, 256, (int(rng.integers(3, 6)),) * 2, np.uint8))
+    blob = noise.resize(photo.size, Image.Resampling.BICUBIC).point(lambda v: 255 * (v > 150))
+    free = target.point(lambda v: 255 * (v == 0)).filter(ImageFilter.MinFilter(5))
+    shape = np.minimum(np.asarray(blob), np.asarray(free))
+    edge = Image.fromarray(shape).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
+    return Image.composite(recolour(filling, rng, strength=1.6), photo, edge), target
+
+
+def recolour(photo: Image.Image, rng: np.random.Generator, strength: float = 1.0) -> Image.Image:
+    """Vary brightness, contrast, saturation and hue; sometimes take the colour or the sharpness away."""
+    for enhance, reach in ((ImageEnhance.Brightness, 0.35), (ImageEnhance.Contrast, 0.35), (ImageEnhance.Color, 0.5)):
+        photo = enhance(photo).enhance(max(0.1, 1 + strength * rng.uniform(-reach, reach)))
+    if rng.random() < 0.5:
+        hue, saturation, value = photo.convert("HSV").split()
+        turn = int(strength * rng.integers(-16, 17))
+        photo = Image.merge("HSV", (hue.point(lambda v: (v + turn) % 256), saturation, value)).convert("RGB")
+    if rng.random() < 0.08:
+        photo = photo.convert("L").convert("RGB")
+    if rng.random() < 0.15:
+        photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
+    return photo

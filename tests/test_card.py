@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+
+import pytest
+
+from model import card
+from model.card import ModelCard
+from model.errors import ModelRejected
+from model.settings import BUNDLED_MODEL
+
+CARD = ModelCard(name="cells", version="3", mean=(1.0, 2.0, 3.0), order="BGR", threshold=0.25)
+
+
+def test_a_card_put_into_a_model_comes_out_the_same(tmp_path):
+    model = tmp_path / "cells.tflite"
+    model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
+    card.embed(model, CARD)
+    found = card.read(model)
+    assert found is not None
+    assert found.source == "embedded"
+    assert found.to_json() == CARD.to_json()
+    assert model.read_bytes().startswith(b"\x1c\0\0\0TFL3")
+
+
+def test_a_second_card_is_refused(tmp_path):
+    model = shutil.copy(BUNDLED_MODEL, tmp_path / "pets.tflite")
+    with pytest.raises(ValueError, match="has a card already"):
+        card.embed(model, CARD)
+
+
+def test_a_model_without_a_card_has_none(tmp_path):
+    model = tmp_path / "plain.tflite"
+    model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
+    assert card.read(model) is None
+    with zipfile.ZipFile(model, "a") as archive:
+        archive.writestr("labels.txt", "cat\ndog\n")
+    assert card.read(model) is None
+
+
+def test_the_bundled_model_has_a_whole_card():
+    found = card.read(BUNDLED_MODEL)
+    assert found is not None
+    assert found.labels == ("background", "pet")
+    assert found.mean == (127.0, 127.0, 127.0)
+    assert found.description
+    assert found.licence
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"order": "GBR"}, "order"),
+        ({"activation": "relu"}, "activation"),
+        ({"mean": [1, 2]}, "mean"),
+        ({"std": [1, 0, 1]}, "std"),
+        ({"mean": "dark"}, "mean"),
+        ({"threshold": 0}, "threshold"),
+        ({"threshold": "half"}, "sense"),
+        ({"labels": ["one"]}, "labels"),
+        ({"labels": ["a", "a"]}, "labels"),
+        ({"palette": [[0, 0, 0]]}, "palette"),
+        ({"palette": [[0, 0, 0], [1, 2, 300]]}, "palette"),
+        ({"colour": "red"}, "fields that nobody knows: colour"),
+    ],
+)
+def test_a_card_that_has_no_sense_is_refused_by_the_fields_name(change, complaint):
+    with pytest.raises(ModelRejected, match=complaint):
+        ModelCard.from_json(json.dumps({**json.loads(CARD.to_json()), **change}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_card_that_is_no_json_object_is_refused(text):
+    with pytest.raises(ModelRejected):
+        ModelCard.from_json(text)

@@ -1,0 +1,90 @@
+"""What the README shows is what happens: its commands run, its tables are the code's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SAMPLE
+
+import main
+from model.options import NAMES, OUTPUTS
+from model.settings import Settings
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+def block(kind: str, starts: str) -> str:
+    """Find the one block of a kind that has a line starting so."""
+    start = re.compile(f"^{re.escape(starts)}", re.MULTILINE)
+    (found,) = [text for name, text in BLOCKS if name == kind and start.search(text)]
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a photo, from which python finds the repository's own packages."""
+    (tmp_path / "photo.jpg").write_bytes(SAMPLE.read_bytes())
+    return tmp_path
+
+
+def run(commands: str, folder: Path) -> None:
+    """Run lines of shell as a reader would, with the Python of these tests and the repository at hand."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", commands], cwd=folder, env=env, check=True)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_commands_that_call_the_function_write_what_they_say(server: str, folder: Path):
+    commands = block("sh", "python -m client").replace("http://127.0.0.1:8080", server)
+    run(f"export SILHOUETTE_URL={server}\n{commands}", folder)
+    made = {"photo-mask.png", "overlay.png", "side-by-side.png", "mask.png"}
+    assert made <= {file.name for file in folder.iterdir()}
+    assert (folder / "mask.png").read_bytes() == (folder / "photo-mask.png").read_bytes()
+
+
+def test_the_python_lines_print_a_mask(server: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    monkeypatch.chdir(folder)
+    exec(block("python", "from client").replace("http://127.0.0.1:8080", server), {})
+    assert "(300, 451)" in capsys.readouterr().out
+
+
+def test_the_command_without_a_server_writes_a_mask(folder: Path):
+    run(block("sh", "python -m model"), folder)
+    assert (folder / "photo-mask.png").is_file()
+
+
+def test_the_demo_writes_its_two_pictures(folder: Path):
+    assert block("sh", "make demo").strip() == "make demo"
+    run("python -m client.demo photo.jpg", folder)
+    assert {file.name for file in (folder / "demo").iterdir()} == {"mask.png", "overlay.png"}
+
+
+def test_the_commands_behind_make_are_those_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text()
+    for line in block("sh", "python -m venv").splitlines():
+        words = line.replace(".venv/bin/", "$(BIN)/")
+        words = words.replace("pip install", "pip install --quiet --disable-pip-version-check")
+        words = words.replace("python -m venv .venv", "$(PYTHON) -m venv $(VENV)").replace("8080", "$(PORT)")
+        assert words in makefile
+
+
+def test_the_deploy_command_runs_dry():
+    assert block("sh", "./deploy.sh").strip() == "./deploy.sh --project PROJECT"
+    command = ["./deploy.sh", "--project", "p", "--dry-run"]
+    assert "functions deploy" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_tables_name_every_option_setting_and_code():
+    for name in (*NAMES, *OUTPUTS, *(field.name.upper() for field in fields(Settings))):
+        assert f"`{name}`" in README, name
+    for error, status in main.STATUS.items():
+        row = next(line for line in README.splitlines() if f"`{main.code_of(error.__name__)}`" in line)
+        assert str(status) in row, row

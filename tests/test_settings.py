@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from model.settings import BUNDLED_MODEL, Settings
+
+
+def test_nothing_set_serves_the_bundled_model():
+    settings = Settings.from_env({})
+    assert settings.model_uri == str(BUNDLED_MODEL)
+    assert settings.interpreters >= 1
+
+
+def test_every_setting_is_read_from_the_variable_of_its_name():
+    env = {
+        "MODEL_URI": "other.tflite",
+        "INTERPRETERS": "3",
+        "WAIT_LIMIT_S": "1.5",
+        "MAX_UPLOAD_BYTES": "1000",
+        "MAX_PIXELS": "2000",
+    }
+    assert Settings.from_env(env) == Settings("other.tflite", 3, 1.5, 1000, 2000)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
+def test_a_setting_without_sense_is_refused_by_its_name(value):
+    with pytest.raises(ValueError, match="WAIT_LIMIT_S"):
+        Settings.from_env({"WAIT_LIMIT_S": value})
