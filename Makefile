@@ -28,6 +28,7 @@ lock: $(VENV)/test.stamp
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) client/requirements.in --constraint requirements.txt --output-file client/requirements.txt
 	$(LOCK) tests/requirements.in --constraint requirements.txt --constraint client/requirements.txt --output-file tests/requirements.txt
+	$(LOCK) model/training/requirements.in --output-file model/training/requirements.txt
 
 clean:
 	rm -rf .venv* demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache

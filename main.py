@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 import functions_framework
@@ -16,10 +16,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import HTTP_STATUS_CODES
 
-from model import engine, errors
+from model import errors, loading
 from model.options import NAMES, Options
-from model.segmenter import Segmenter
 from model.settings import Settings
+
+if TYPE_CHECKING:
+    from model.segmenter import Segmenter
 
 STATUS: dict[type[errors.SilhouetteError], int] = {
     errors.EmptyBody: 400,
@@ -36,8 +38,12 @@ RETRY_AFTER_S = 2
 PHOTO_FIELDS = ("file", "image")
 CHUNK_BYTES = 1 << 20
 
-settings = Settings.from_env()
-segmenter = Segmenter(settings)
+try:
+    settings = Settings.from_env()
+    loader = loading.Loader(settings)
+except (errors.SilhouetteError, ValueError) as error:
+    loading.log("CRITICAL", f"cannot start: {error}")
+    sys.exit(f"silhouette cannot start: {error}")
 cold = threading.Lock()  # taken for good by the first mask of this instance
 
 
@@ -58,6 +64,7 @@ def run(request: flask.Request) -> flask.Response:
 
 def segment(request: flask.Request) -> flask.Response:
     """Turn the uploaded photo into a mask, or what else `output` asks for."""
+    segmenter = model_for(request)
     options = Options.parse(request.args, segmenter.card)
     answer = segmenter.segment(uploaded(request), options)
     response = flask.Response(answer.body, content_type=answer.content_type, headers=identity())
@@ -69,35 +76,24 @@ def segment(request: flask.Request) -> flask.Response:
 
 def predict(request: flask.Request) -> flask.Response:
     """Give the raw output tensor as nested lists, as the older recipe's clients expect it."""
+    segmenter = model_for(request)
     body = json.dumps({"result": segmenter.raw(uploaded(request)).tolist()})
     return flask.Response(body, content_type="application/json", headers=identity())
 
 
 def describe(request: flask.Request) -> flask.Response:
     """Say what the model is, what it takes and what it gives."""
-    card = segmenter.card
-    width, height = segmenter.engine.input_wh
-    classes = [{"id": i, "name": name, "colour": card.palette[i]} for i, name in enumerate(card.labels)]
     about = {
-        "name": card.name,
-        "version": card.version,
-        "sha256": segmenter.sha256,
-        "description": card.description,
-        "licence": card.licence,
-        "card": card.source,
-        "input": {"width": width, "height": height, "order": card.order, "mean": card.mean, "std": card.std},
-        "activation": card.activation,
-        "threshold": card.threshold,
-        "classes": classes,
+        **loader.segmenter().about(),
         "options": NAMES,
         "limits": {"upload_bytes": settings.max_upload_bytes, "pixels": settings.max_pixels},
-        "runtime": engine.RUNTIME,
     }
     return flask.Response(json.dumps(about, indent=2), content_type="application/json", headers=identity())
 
 
 def health(request: flask.Request) -> flask.Response:
     """Say whether this instance has made a mask yet."""
+    loader.segmenter()
     body = json.dumps({"status": "ok" if cold.locked() else "no mask made yet"})
     return flask.Response(body, 200 if cold.locked() else 503, content_type="application/json", headers=identity())
 
@@ -111,9 +107,25 @@ ROUTES: dict[tuple[str, str], Callable[[flask.Request], flask.Response]] = {
 
 
 def identity() -> dict[str, str]:
-    """Name the model, in the headers that every answer carries."""
+    """Name the model, in the headers that every answer carries; before it is here, there is none to name."""
+    segmenter = loader.ready()
+    if segmenter is None:
+        return {"Vary": "Accept"}
     card = segmenter.card
     return {"X-Model": f"{card.name}/{card.version}; sha256={segmenter.sha256[:12]}", "Vary": "Accept"}
+
+
+def model_for(request: flask.Request) -> Segmenter:
+    """Give the model; where there is none, read the body all the same, so that the answer can be sent.
+
+    raises: ModelNotFound, ModelRejected
+    """
+    try:
+        return loader.segmenter()
+    except errors.ModelError:
+        while request.stream.read(CHUNK_BYTES):
+            pass
+        raise
 
 
 def uploaded(request: flask.Request) -> bytes:

@@ -3,58 +3,144 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model import resize
+from model.resize import Box
 
 SOFT_EDGE = 0.2  # width of the scores around the threshold over which a cutout fades
+TILE_PX = 256  # what is decided at once where there are many classes: it bounds the memory
+
+Scores = NDArray[Any]  # float32 (h, w, K), 0 to 1, or uint8 (h, w) class ids
 
 
-def probability(scores: NDArray[np.float32], class_id: int | None, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def probability(
+    scores: Scores,
+    class_id: int | None,
+    size_wh: tuple[int, int],
+    background: int | None = 0,
+    box: Box | None = None,
+) -> NDArray[np.uint8]:
     """Enlarge the scores of one class, or of all but the background.
 
-    scores: float32 (h, w, K), 0 to 1; K = 1 holds the object, class 1, alone
+    scores: float32 (h, w, K), 0 to 1; K = 1 holds the object alone; or uint8 (h, w) class ids
+    box: the part of the scores that shows the photo, in pixels of theirs; None for all
     returns: uint8 (H, W), 0-255 for 0 to 1
     """
-    if scores.shape[-1] == 1:
-        one = 1 - scores[..., 0] if class_id == 0 else scores[..., 0]
-    else:
-        one = 1 - scores[..., 0] if class_id is None else scores[..., class_id]
-    return resize.bilinear((one.clip(0, 1) * 255).round().astype(np.uint8), size_wh)
+    if class_id is None and background is None:
+        return np.full(size_wh[::-1], 255, np.uint8)
+    other = class_id is None or (_one(scores) and class_id == background)
+    channel = background if class_id is None else class_id
+    if scores.ndim == 2:
+        levels = ((scores == channel) != other).view(np.uint8) * np.uint8(255)
+        return resize.bilinear(levels, size_wh, box)
+    one = scores[..., 0] if _one(scores) else scores[..., channel]
+    if other and not (_one(scores) and class_id is None):
+        one = 1 - one
+    return resize.bilinear((one.clip(0, 1) * 255).round().astype(np.uint8), size_wh, box)
+
+
+def _one(scores: Scores) -> bool:
+    """Tell whether the scores are of the object alone."""
+    return scores.ndim == 3 and scores.shape[-1] == 1
 
 
 def alpha(
-    scores: NDArray[np.float32], class_id: int | None, threshold: float, size_wh: tuple[int, int]
+    scores: Scores,
+    class_id: int | None,
+    threshold: float,
+    size_wh: tuple[int, int],
+    background: int | None = 0,
+    box: Box | None = None,
 ) -> NDArray[np.uint8]:
     """Give the opacity of a cutout: clear below the threshold, full above it, with a soft edge between.
 
-    scores: float32 (h, w, K), 0 to 1
+    scores, box: as for probability
     returns: uint8 (H, W), 0 clear to 255 full
     """
     ramp = (np.arange(256) / 255 - threshold) / SOFT_EDGE + 0.5
     table = (ramp.clip(0, 1) * 255).round().astype(np.uint8)
-    return table[probability(scores, class_id, size_wh)]
+    return table[probability(scores, class_id, size_wh, background, box)]
 
 
-def from_scores(scores: NDArray[np.float32], threshold: float, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def from_scores(
+    scores: Scores,
+    threshold: float,
+    size_wh: tuple[int, int],
+    background: int | None = 0,
+    box: Box | None = None,
+) -> NDArray[np.uint8]:
     """Decide the class of every pixel of the photo.
 
     Scores are enlarged first and decided after, so that the edges are smooth at the photo's size.
-    scores: float32 (h, w, K), 0 to 1
+    scores, box: as for probability
     threshold: from which score on a pixel is object, where there are two classes
     returns: uint8 (H, W) class ids
     """
-    if scores.shape[-1] <= 2:
-        return (probability(scores, 1, size_wh) >= level(threshold)).view(np.uint8)
-    best = probability(scores, 0, size_wh).copy()
-    ids = np.zeros(best.shape, np.uint8)
-    for class_id in range(1, scores.shape[-1]):
-        one = probability(scores, class_id, size_wh)
-        ids[one > best] = class_id
-        np.maximum(best, one, out=best)
+    if scores.ndim == 2 or scores.shape[-1] > 2:
+        return _likeliest(scores, size_wh, box)
+    thing = 0 if background == 1 else 1
+    inside = probability(scores, thing, size_wh, background, box) >= level(threshold)
+    return (inside if thing else ~inside).view(np.uint8)
+
+
+def _likeliest(scores: Scores, size_wh: tuple[int, int], box: Box | None) -> NDArray[np.uint8]:
+    """Let the likeliest class win, tile by tile; where one wins all around, nothing is enlarged."""
+    best = scores if scores.ndim == 2 else scores.argmax(axis=-1).astype(np.uint8)
+    height, width = best.shape
+    if size_wh == (width, height) and box in (None, (0, 0, width, height)):
+        return best
+    ids = np.empty(size_wh[::-1], np.uint8)
+    for rows, columns, source, part in _tiles(best.shape, size_wh, box or (0, 0, width, height)):
+        winners = np.unique(best[source])
+        if winners.size == 1:
+            ids[rows, columns] = winners[0]
+            continue
+        tile_wh = (columns.stop - columns.start, rows.stop - rows.start)
+        top = resize.bilinear(_levels(scores, source, winners[0]), tile_wh, part)
+        found = np.full(top.shape, winners[0], np.uint8)
+        for class_id in winners[1:]:
+            one = resize.bilinear(_levels(scores, source, class_id), tile_wh, part)
+            found[one > top] = class_id
+            top = np.maximum(top, one)
+        ids[rows, columns] = found
     return ids
+
+
+def _levels(scores: Scores, source: tuple[slice, slice], class_id: int) -> NDArray[np.float32]:
+    if scores.ndim == 2:
+        return np.asarray(scores[source] == class_id, np.float32)
+    return np.ascontiguousarray(scores[(*source, class_id)], np.float32)
+
+
+def _tiles(
+    shape_hw: tuple[int, ...], size_wh: tuple[int, int], box: Box
+) -> Iterator[tuple[slice, slice, tuple[slice, slice], Box]]:
+    """Cut the photo's size into tiles.
+
+    returns: rows and columns of each tile, those of the scores that it hangs on, and its own part of these
+    """
+    cuts = []
+    for side, start, stop, limit in (
+        (size_wh[1], box[1], box[3], shape_hw[0]),
+        (size_wh[0], box[0], box[2], shape_hw[1]),
+    ):
+        ratio = (stop - start) / side
+        margin = math.ceil(max(1.0, ratio)) + 1  # as far as the filter reaches
+        spans = []
+        for first in range(0, side, TILE_PX):
+            last = min(side, first + TILE_PX)
+            near, far = start + first * ratio, min(stop, start + last * ratio)
+            low, high = max(0, math.floor(near) - margin), min(limit, math.ceil(far) + margin)
+            spans.append((slice(first, last), slice(low, high), near - low, far - low))
+        cuts.append(spans)
+    for rows, source_rows, top, bottom in cuts[0]:
+        for columns, source_columns, left, right in cuts[1]:
+            yield rows, columns, (source_rows, source_columns), (left, top, right, bottom)
 
 
 def level(threshold: float) -> int:

@@ -51,7 +51,7 @@ def overlay_png(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], card: ModelC
     photo = Image.fromarray(pixels)
     colours = np.array(card.palette, np.uint8)
     tint = Image.fromarray(colours[mask])
-    shown = np.arange(len(colours)) > 0 if class_id is None else np.arange(len(colours)) == class_id
+    shown = np.arange(len(colours)) != card.background if class_id is None else np.arange(len(colours)) == class_id
     weight = np.where(shown, round(255 * TINT), 0).astype(np.uint8)
     return _png(Image.composite(tint, photo, Image.fromarray(weight[mask])), PHOTO_LEVEL)
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model import card as cards
-from model import engine, mask, photo, render, resize, tensor
-from model.card import ModelCard
-from model.engine import Engine
-from model.errors import ModelNotFound, ModelRejected
+from model import engine, mask, photo, reading, render, resize, store, tensor
 from model.options import Options
 from model.settings import Settings
 
@@ -47,23 +42,22 @@ class Segmenter:
 
     card: what the model's tensors mean
     sha256: of the model's file, in hex
+    notes: what is out of the ordinary about the model, in words
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, found: store.Found | None = None) -> None:
         """Load the model.
 
+        found: the model's file; by default the one that the settings name
         raises: ModelNotFound, ModelRejected
         """
-        file = Path(settings.model_uri)
-        if not file.is_file():
-            raise ModelNotFound(f"there is no model at {settings.model_uri}")
+        found = found or store.find(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
         self.settings = settings
-        self.card = cards.read(file) or ModelCard()
-        self.engine = Engine(file, settings.interpreters)
-        if max(2, self.engine.classes) != len(self.card.labels):
-            raise ModelRejected(f"the card names {len(self.card.labels)} classes, the model has {self.engine.classes}")
-        with file.open("rb") as stream:
-            self.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        self.sha256 = found.sha256
+        self.engine, self.card, self.notes = reading.load(found.file, settings.interpreters)
+        self.card_version = self.card.version
+        if found.generation:
+            self.card = replace(self.card, version=found.generation)
 
     def segment(self, data: bytes, options: Options) -> Answer:
         """Turn an uploaded photo into what its options ask for.
@@ -76,38 +70,94 @@ class Segmenter:
             watch.mark("wait")
             shot = photo.decode(data, self._enough_wh(options), self.settings.max_pixels)
             watch.mark("decode")
-            output = engine.run(interpreter, tensor.to_input(shot.pixels, self.engine.input_wh, self.card))
-            scores = tensor.to_scores(output, self.card)
+            size_wh = self.engine.size_for(shot.size_wh)
+            made = tensor.to_input(shot.pixels, size_wh, self.card, self.engine.input)
+            output = self.engine.run(interpreter, made)
+            scores = reading.scores(output, self.engine.output, size_wh, self.card)
             watch.mark("infer")
-            picture = self._picture(scores, options, shot.size_wh)
+            picture = self._picture(scores, options, shot, size_wh)
             watch.mark("mask")
             body = self._encode(shot.pixels, picture, options)
             watch.mark("encode")
         return Answer(body, "application/json" if options.output == "json" else "image/png", watch.ms)
 
-    def raw(self, data: bytes) -> NDArray[np.float32]:
+    def raw(self, data: bytes) -> NDArray[Any]:
         """Run the model on a photo and give its output tensor as it is.
 
-        returns: float32 (1, h, w, K)
         raises: PhotoError, InferenceFailed, Busy
         """
         with self.engine.borrow(self.settings.wait_limit_s) as interpreter:
             shot = photo.decode(data, self.engine.input_wh, self.settings.max_pixels)
-            return engine.run(interpreter, tensor.to_input(shot.pixels, self.engine.input_wh, self.card))
+            size_wh = self.engine.size_for(shot.size_wh)
+            return self.engine.run(interpreter, tensor.to_input(shot.pixels, size_wh, self.card, self.engine.input))
+
+    def about(self) -> dict[str, Any]:
+        """Say what the model is, what it takes and what it gives, as it goes into JSON."""
+        card, taken, given = self.card, self.engine.input, self.engine.output
+        size_wh = taken.size_wh or (None, None)
+        return {
+            "name": card.name,
+            "version": card.version,
+            "card_version": self.card_version,
+            "sha256": self.sha256,
+            "description": card.description,
+            "licence": card.licence,
+            "card": card.source,
+            "notes": self.notes,
+            "input": {
+                "width": size_wh[0],
+                "height": size_wh[1],
+                "channels": taken.channels,
+                "axes": taken.axes,
+                "dtype": taken.dtype.name,
+                "scale": taken.scale,
+                "zero_point": taken.zero_point,
+                **{name: getattr(card, name) for name in ("order", "mean", "std", "fit", "fill")},
+            },
+            "output": {
+                "index": given.index,
+                "name": given.name,
+                "width": given.size_wh[0] if taken.size_wh else None,
+                "height": given.size_wh[1] if taken.size_wh else None,
+                "channels": given.classes,
+                "axes": given.axes,
+                "dtype": given.dtype.name,
+                "scale": given.scale,
+                "zero_point": given.zero_point,
+            },
+            "activation": card.activation,
+            "threshold": card.threshold,
+            "background": card.background,
+            "classes": [{"id": i, "name": name, "colour": card.palette[i]} for i, name in enumerate(card.labels)],
+            "runtime": engine.RUNTIME,
+        }
 
     def _enough_wh(self, options: Options) -> tuple[int, int] | None:
         """Tell how far to decode: what shows the photo itself needs all of it."""
         whole = options.output in ("overlay", "cutout") and options.size == "photo"
         return None if whole else self.engine.input_wh
 
-    def _picture(self, scores: NDArray[np.float32], options: Options, photo_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    def _picture(
+        self, scores: mask.Scores, options: Options, shot: photo.Photo, input_wh: tuple[int, int]
+    ) -> NDArray[np.uint8]:
         """Make the uint8 (H, W) that the output shows: class ids, or a probability or alpha of 0-255."""
-        size_wh = photo_wh if options.size == "photo" else (scores.shape[1], scores.shape[0])
+        box = self._box(scores, shot, input_wh)
+        size_wh = shot.size_wh
+        if options.size == "model":
+            size_wh = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
+        background = self.card.background
         if options.output == "probability":
-            return mask.probability(scores, options.class_id, size_wh)
+            return mask.probability(scores, options.class_id, size_wh, background, box)
         if options.output == "cutout":
-            return mask.alpha(scores, options.class_id, options.threshold, size_wh)
-        return mask.from_scores(scores, options.threshold, size_wh)
+            return mask.alpha(scores, options.class_id, options.threshold, size_wh, background, box)
+        return mask.from_scores(scores, options.threshold, size_wh, background, box)
+
+    def _box(self, scores: mask.Scores, shot: photo.Photo, input_wh: tuple[int, int]) -> resize.Box:
+        """Tell which part of the scores shows the photo, in pixels of theirs."""
+        height, width = shot.pixels.shape[:2]
+        left, top, right, bottom = tensor.placement((width, height), input_wh, self.card.fit)
+        x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
+        return left * x, top * y, right * x, bottom * y
 
     def _encode(self, pixels: NDArray[np.uint8], picture: NDArray[np.uint8], options: Options) -> bytes:
         height, width = picture.shape
@@ -123,6 +173,8 @@ class Segmenter:
                 return render.summary_json(picture, self.card, options.class_id)
         if options.class_id is not None:
             picture = (picture == options.class_id).view(np.uint8)
+        elif self.card.background == 1 and len(self.card.labels) == 2:
+            picture = (picture == 0).view(np.uint8)
         elif len(self.card.labels) > 2:
             return render.palette_png(picture, self.card)
         return render.binary_png(picture)

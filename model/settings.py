@@ -16,11 +16,13 @@ BUNDLED_MODEL = Path(__file__).parent / "weights" / "pets.tflite"
 class Settings:
     """What can be set from outside; README.md has the same table.
 
-    model_uri: path of a .tflite
+    model_uri: path of a .tflite, or gs://bucket/object, with #generation to say which version
     interpreters: photos worked on at once
     wait_limit_s: how long a request waits for an interpreter before it is told to come back
     max_upload_bytes: size of a request's body
     max_pixels: width times height of a photo, as its header claims it
+    model_sha256: checksum that the model must have, in hex; empty for any
+    model_fetch_timeout_s: how long the model may take to come from Cloud Storage
     """
 
     model_uri: str = str(BUNDLED_MODEL)
@@ -28,6 +30,8 @@ class Settings:
     wait_limit_s: float = 30.0
     max_upload_bytes: int = 32 * 2**20
     max_pixels: int = 100_000_000
+    model_sha256: str = ""
+    model_fetch_timeout_s: float = 60.0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -41,6 +45,8 @@ class Settings:
             wait_limit_s=_positive(env, "WAIT_LIMIT_S", cls.wait_limit_s, float),
             max_upload_bytes=_positive(env, "MAX_UPLOAD_BYTES", cls.max_upload_bytes, int),
             max_pixels=_positive(env, "MAX_PIXELS", cls.max_pixels, int),
+            model_sha256=_sha256(env, "MODEL_SHA256"),
+            model_fetch_timeout_s=_positive(env, "MODEL_FETCH_TIMEOUT_S", cls.model_fetch_timeout_s, float),
         )
 
 
@@ -55,6 +61,13 @@ def _positive(env: Mapping[str, str], name: str, default: N, cast: Callable[[str
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} must be a number above 0, not {text!r}")
     return value
+
+
+def _sha256(env: Mapping[str, str], name: str) -> str:
+    text = env.get(name, "").strip().lower()
+    if text and (len(text) != 64 or set(text) - set("0123456789abcdef")):
+        raise ValueError(f"{name} must be 64 hexadecimal digits, not {text!r}")
+    return text
 
 
 def _cpus() -> int:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def serving(**env: str) -> Iterator[str]:
             try:
                 urllib.request.urlopen(url, timeout=5).close()
                 break
+            except urllib.error.HTTPError:
+                break  # it answers, if only that it has no model yet
             except OSError:
                 time.sleep(0.05)
         yield url

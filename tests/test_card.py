@@ -63,6 +63,17 @@ def test_the_bundled_model_has_a_whole_card():
         ({"labels": ["a", "a"]}, "labels"),
         ({"palette": [[0, 0, 0]]}, "palette"),
         ({"palette": [[0, 0, 0], [1, 2, 300]]}, "palette"),
+        ({"mean": ["a", "b", "c"]}, "numbers"),
+        ({"labels": "ab"}, "labels"),
+        ({"fit": "crop"}, "fit"),
+        ({"fill": [1, 2]}, "fill"),
+        ({"background": 2}, "background"),
+        ({"background": None}, "background"),
+        ({"input_size": [0, 10]}, "input_size"),
+        ({"output_size": [10]}, "output_size"),
+        ({"output": [1]}, "output"),
+        ({"name": 7}, "name"),
+        ({"source": "embedded"}, "fields that nobody knows: source"),
         ({"colour": "red"}, "fields that nobody knows: colour"),
     ],
 )
@@ -75,3 +86,23 @@ def test_a_card_that_has_no_sense_is_refused_by_the_fields_name(change, complain
 def test_a_card_that_is_no_json_object_is_refused(text):
     with pytest.raises(ModelRejected):
         ModelCard.from_json(text)
+
+
+def test_classes_without_colours_get_those_of_pascal_voc():
+    found = ModelCard.from_json(json.dumps({"labels": ["background", "plane", "bike", "bird", "boat"]}))
+    assert found.palette == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
+
+
+def test_one_number_may_stand_for_all_channels():
+    assert ModelCard.from_json('{"mean": [127.5], "std": [127.5]}').mean == (127.5,)
+
+
+def test_a_damaged_card_is_refused_not_left_aside(tmp_path):
+    model = tmp_path / "cells.tflite"
+    model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
+    card.embed(model, CARD)
+    data = bytearray(model.read_bytes())
+    data[1008 + 60] ^= 255  # inside the compressed card
+    model.write_bytes(data)
+    with pytest.raises(ModelRejected, match="card"):
+        card.read(model)

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from model import engine
 from model.engine import Engine
-from model.errors import Busy, InferenceFailed, ModelNotFound, ModelRejected
+from model.errors import Busy, InferenceFailed, ModelNotFound
 from model.segmenter import Segmenter
 from model.settings import BUNDLED_MODEL, Settings
 
@@ -25,7 +24,7 @@ def test_many_threads_get_what_one_gets():
 
     def infer(tensor):
         with pets.borrow(60) as interpreter:
-            return engine.run(interpreter, tensor)
+            return pets.run(interpreter, tensor)
 
     alone = [infer(tensor) for tensor in tensors]
     with ThreadPoolExecutor(8) as pool:
@@ -62,22 +61,15 @@ def test_an_interpreter_that_failed_is_replaced():
 
     class Broken:
         def get_input_details(self):
-            return [{"index": 0}]
+            return [{"index": 0, "shape": (1, 256, 256, 3)}]
 
         def set_tensor(self, index, tensor):
             raise RuntimeError("no memory")
 
     with pytest.raises(InferenceFailed), pets.borrow(1):
-        engine.run(Broken(), np.zeros((1, 256, 256, 3), np.float32))
+        pets.run(Broken(), np.zeros((1, 256, 256, 3), np.float32))
     with pets.borrow(1) as interpreter:
-        assert engine.run(interpreter, np.zeros((1, 256, 256, 3), np.float32)).shape == (1, 256, 256, 1)
-
-
-def test_a_file_that_is_no_model_is_refused(tmp_path):
-    file = tmp_path / "text.tflite"
-    file.write_text("this is no model")
-    with pytest.raises(ModelRejected, match=r"text\.tflite"):
-        Engine(file, 1)
+        assert pets.run(interpreter, np.zeros((1, 256, 256, 3), np.float32)).shape == (1, 256, 256, 1)
 
 
 def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):

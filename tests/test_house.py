@@ -16,7 +16,9 @@ ROOMS = {
     "PIL": {"model/photo.py", "model/resize.py", "model/render.py"},
     "tflite_runtime": {"model/engine.py"},
     "ai_edge_litert": {"model/engine.py"},
-    "google": set(),
+    "google": {"model/store.py"},
+    "google_crc32c": {"model/store.py"},
+    "flatbuffers": {"model/metadata.py"},
     "tensorflow": set(),
     "keras": set(),
 }
@@ -63,7 +65,17 @@ def test_only_one_room_reads_the_environment():
 
 
 @pytest.mark.parametrize(
-    "library", ["google.cloud.storage", "google.auth", "google.api_core", "requests", "tensorflow", "keras"]
+    "library",
+    [
+        "google.cloud.storage",
+        "google.auth",
+        "google.api_core",
+        "google_crc32c",
+        "flatbuffers",
+        "requests",
+        "tensorflow",
+        "keras",
+    ],
 )
 def test_the_bundled_model_serves_without_importing(library):
     code = f"""

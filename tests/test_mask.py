@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from model import mask, tensor
+from model import mask, resize, tensor
 from model.card import ModelCard
+from model.layout import Input, Output
 
 RNG = np.random.default_rng(7)
 
@@ -26,12 +29,12 @@ def test_bgr_turns_the_channels_before_the_means_are_taken():
 
 def test_activations_that_the_model_left_out_are_done_here():
     logits = RNG.normal(size=(1, 3, 4, 5)).astype(np.float32)
-    sigmoid = tensor.to_scores(logits, ModelCard(activation="sigmoid"))
+    sigmoid = tensor.to_scores(logits[0], ModelCard(activation="sigmoid"))
     assert np.allclose(sigmoid, 1 / (1 + np.exp(-logits[0])))
-    softmax = tensor.to_scores(logits, ModelCard(activation="softmax"))
+    softmax = tensor.to_scores(logits[0], ModelCard(activation="softmax"))
     assert np.allclose(softmax.sum(axis=-1), 1)
     assert (softmax.argmax(-1) == logits[0].argmax(-1)).all()
-    assert (tensor.to_scores(logits, ModelCard()) == logits[0]).all()
+    assert (tensor.to_scores(logits[0], ModelCard()) == logits[0]).all()
 
 
 def test_one_channel_and_two_give_the_same_mask():
@@ -66,12 +69,87 @@ def test_the_probability_of_no_class_named_is_that_of_anything_but_background():
     scores = np.float32([[[0.2, 0.5, 0.3]]])
     assert mask.probability(scores, None, (1, 1))[0, 0] == round(0.8 * 255)
     assert mask.probability(scores, 2, (1, 1))[0, 0] == round(0.3 * 255)
-    assert mask.probability(scores[..., 1:2], 0, (1, 1))[0, 0] == pytest.approx(127.5, abs=1)
+    assert mask.probability(scores[..., 1:2], 0, (1, 1)).item() == pytest.approx(127.5, abs=1)
 
 
 def test_a_cutout_is_clear_below_the_threshold_and_full_above():
     scores = np.float32([[[0.0], [0.35], [0.5], [0.65], [1.0]]])
     alpha = mask.alpha(scores, None, 0.5, (5, 1))[0]
     assert alpha[[0, 1]].tolist() == [0, 0]
-    assert alpha[2] == pytest.approx(128, abs=4)
+    assert int(alpha[2]) == pytest.approx(128, abs=4)
     assert alpha[[3, 4]].tolist() == [255, 255]
+
+
+def test_many_classes_are_decided_in_tiles_as_in_one_piece():
+    scores = RNG.random((33, 21, 5), np.float32)
+    for size_wh in ((700, 530), (40, 61), (20, 30)):
+        whole = np.dstack([resize.bilinear(np.ascontiguousarray(scores[..., i]), size_wh) for i in range(5)])
+        tiled = mask.from_scores(scores, 0.5, size_wh)
+        assert (tiled == whole.argmax(-1)).mean() > 0.999  # float sums may end in other order
+
+
+def test_class_ids_are_enlarged_with_smooth_edges_too():
+    rows, columns = np.mgrid[:8, :8]
+    ids = mask.from_scores((columns > rows).astype(np.uint8) * 7, 0.5, (320, 320))
+    assert set(np.unique(ids)) == {0, 7}
+    steps = np.abs(np.diff((ids == 7)[40:260].argmax(axis=1)))
+    assert steps.max() < 20
+
+
+def test_many_classes_stay_within_little_memory():
+    scores = RNG.random((64, 64, 60), np.float32)
+    tracemalloc.start()
+    ids = mask.from_scores(scores, 0.5, (2000, 1500))
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ids.shape == (1500, 2000)
+    assert peak_bytes < 2 * ids.nbytes  # 60 classes at the photo's size would be 60 times it, in 8 bits
+
+
+@pytest.mark.parametrize("background", [0, 1])
+def test_the_object_is_what_is_not_background(background):
+    one = np.float32([[[0.9], [0.1]]])
+    ids = mask.from_scores(one, 0.5, (2, 1), background)
+    assert ids.tolist() == [[1 - background, background]]
+    assert mask.probability(one, None, (2, 1), background)[0].tolist() == [230, 26]
+    assert mask.probability(one, background, (2, 1), background)[0].tolist() == [26, 230]
+
+
+def test_without_a_background_all_is_object():
+    scores = RNG.random((4, 4, 3), np.float32)
+    assert (mask.probability(scores, None, (8, 8), None) == 255).all()
+
+
+def test_letterbox_keeps_proportions_between_bars_of_the_fill_colour():
+    card = ModelCard(fit="letterbox", fill=(9, 9, 9), mean=(0.0,), std=(1.0,))
+    assert tensor.placement((200, 100), (40, 40), "letterbox") == (0, 10, 40, 30)
+    made = tensor.to_input(np.full((100, 200, 3), 50, np.uint8), (40, 40), card)[0, ..., 0]
+    assert (made[:10] == 9).all()
+    assert (made[10:30] == 50).all()
+    assert (made[30:] == 9).all()
+
+
+def test_the_bars_are_cut_off_the_scores():
+    scores = np.zeros((40, 40, 1), np.float32)
+    scores[10:30] = 1
+    assert mask.from_scores(scores, 0.5, (200, 100), 0, (0, 10, 40, 30)).mean() > 0.98
+
+
+def test_numbers_are_stored_as_a_quantized_model_stores_them():
+    pixels = np.full((4, 4, 3), (0, 128, 255), np.uint8)
+    card = ModelCard(mean=(0.0,), std=(255.0,))
+    for dtype, zero_point in ((np.uint8, 0), (np.int8, -128)):
+        kind = Input("NHWC", (1, 4, 4, 3), 3, np.dtype(dtype), 1 / 255, zero_point)
+        assert tensor.to_input(pixels, (4, 4), card, kind)[0, 0, 0].tolist() == [zero_point + v for v in (0, 128, 255)]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [("1HWK", (1, 3, 4, 5)), ("1KHW", (1, 5, 3, 4)), ("HWK", (3, 4, 5)), ("1FK", (1, 12, 5)), ("1KF", (1, 5, 12))],
+)
+def test_a_map_comes_out_of_any_axes(axes, shape):
+    wanted = RNG.random((3, 4, 5))
+    stored = wanted if "F" not in axes else wanted.reshape(12, 5)
+    stored = stored if axes.index("K") == len(axes) - 1 else np.moveaxis(stored, -1, 0)
+    kind = Output(0, "map", axes, (4, 3), 5)
+    assert (tensor.to_maps(stored.reshape(shape), kind, (4, 3)) == wanted).all()

@@ -18,11 +18,18 @@ def test_every_setting_is_read_from_the_variable_of_its_name():
         "WAIT_LIMIT_S": "1.5",
         "MAX_UPLOAD_BYTES": "1000",
         "MAX_PIXELS": "2000",
+        "MODEL_SHA256": "AB" * 32,
+        "MODEL_FETCH_TIMEOUT_S": "7",
     }
-    assert Settings.from_env(env) == Settings("other.tflite", 3, 1.5, 1000, 2000)
+    assert Settings.from_env(env) == Settings("other.tflite", 3, 1.5, 1000, 2000, "ab" * 32, 7.0)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
 def test_a_setting_without_sense_is_refused_by_its_name(value):
     with pytest.raises(ValueError, match="WAIT_LIMIT_S"):
         Settings.from_env({"WAIT_LIMIT_S": value})
+
+
+def test_a_checksum_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="MODEL_SHA256"):
+        Settings.from_env({"MODEL_SHA256": "abc"})

@@ -31,7 +31,7 @@ class Pairs(keras.utils.PyDataset):
     def __len__(self) -> int:
         return max(1, len(self.augmenter.samples) // BATCH)
 
-    def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def __getitem__(self, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         rng = np.random.default_rng([self.seed, self.epoch, batch])
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.augmenter.samples))
         indices = np.resize(order, BATCH * len(self))[batch * BATCH : (batch + 1) * BATCH]
