@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
+import re
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -37,6 +41,13 @@ STATUS: dict[type[errors.SilhouetteError], int] = {
 RETRY_AFTER_S = 2
 PHOTO_FIELDS = ("file", "image")
 CHUNK_BYTES = 1 << 20
+WEB = Path(__file__).parent / "client" / "web"
+CORS = {"Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Cold-Start, X-Model"}
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Max-Age": "3600",
+}
 
 try:
     settings = Settings.from_env()
@@ -53,12 +64,16 @@ def run(request: flask.Request) -> flask.Response:
 
     raises: SilhouetteError, HTTPException; both become problem+json
     """
+    flask.after_this_request(share)
     method = "GET" if request.method == "HEAD" else request.method
     if request.path not in {path for path, _ in ROUTES}:
         raise NotFound(f"there is nothing at {request.path[:80]}")
+    allowed = sorted(verb for path, verb in ROUTES if path == request.path)
+    if method == "OPTIONS":
+        return flask.Response(status=204, headers=identity() | {"Allow": ", ".join(allowed)})
     answer = ROUTES.get((request.path, method))
     if answer is None:
-        raise MethodNotAllowed(sorted(verb for path, verb in ROUTES if path == request.path))
+        raise MethodNotAllowed(allowed)
     return answer(request)
 
 
@@ -98,11 +113,38 @@ def health(request: flask.Request) -> flask.Response:
     return flask.Response(body, 200 if cold.locked() else 503, content_type="application/json", headers=identity())
 
 
+def home(request: flask.Request) -> flask.Response:
+    """Give a browser the page, and anyone else what the model is."""
+    wanted = request.accept_mimetypes.best_match(["application/json", "text/html"])
+    return page(request) if wanted == "text/html" else describe(request)
+
+
+def static(name: str, content_type: str) -> Callable[[flask.Request], flask.Response]:
+    """Make the route of a file of client/web, which is read once."""
+    body = (WEB / name).read_bytes()
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    if content_type.startswith("text/html"):
+        headers |= {"Content-Security-Policy": policy(body), "Referrer-Policy": "no-referrer"}
+    return lambda _: flask.Response(body, content_type=content_type, headers=identity() | headers)
+
+
+def policy(html: bytes) -> str:
+    """Allow a page its own inline script and style, by their hashes, its own server, and nothing else."""
+    sources = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]
+    for tag in ("script", "style"):
+        for inline in re.findall(f"<{tag}>(.*?)</{tag}>".encode(), html, re.DOTALL):
+            sources.append(f"{tag}-src 'sha256-{base64.b64encode(hashlib.sha256(inline).digest()).decode()}'")
+    return "; ".join([*sources, "img-src 'self' blob: data:", "connect-src 'self'"])
+
+
+page = static("index.html", "text/html; charset=utf-8")
 ROUTES: dict[tuple[str, str], Callable[[flask.Request], flask.Response]] = {
     ("/", "POST"): segment,
     ("/predict", "POST"): predict,
-    ("/", "GET"): describe,
+    ("/", "GET"): home,
     ("/health", "GET"): health,
+    ("/openapi.json", "GET"): static("openapi.json", "application/json"),
+    ("/sample.jpg", "GET"): static("sample.jpg", "image/jpeg"),
 }
 
 
@@ -126,6 +168,17 @@ def model_for(request: flask.Request) -> Segmenter:
         while request.stream.read(CHUNK_BYTES):
             pass
         raise
+
+
+def share(response: flask.Response) -> flask.Response:
+    """Let the pages of ALLOWED_ORIGINS read an answer."""
+    origin = flask.request.headers.get("Origin", "")
+    if settings.allowed_origins:
+        response.vary.add("Origin")
+    if origin and {"*", origin} & {*settings.allowed_origins}:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers.update(PREFLIGHT if flask.request.method == "OPTIONS" else CORS)
+    return response
 
 
 def uploaded(request: flask.Request) -> bytes:

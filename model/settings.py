@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class Settings:
     max_pixels: width times height of a photo, as its header claims it
     model_sha256: checksum that the model must have, in hex; empty for any
     model_fetch_timeout_s: how long the model may take to come from Cloud Storage
+    allowed_origins: whose pages a browser lets read the answers; "*" for any
     """
 
     model_uri: str = str(BUNDLED_MODEL)
@@ -32,6 +34,7 @@ class Settings:
     max_pixels: int = 100_000_000
     model_sha256: str = ""
     model_fetch_timeout_s: float = 60.0
+    allowed_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -47,6 +50,7 @@ class Settings:
             max_pixels=_positive(env, "MAX_PIXELS", cls.max_pixels, int),
             model_sha256=_sha256(env, "MODEL_SHA256"),
             model_fetch_timeout_s=_positive(env, "MODEL_FETCH_TIMEOUT_S", cls.model_fetch_timeout_s, float),
+            allowed_origins=_origins(env, "ALLOWED_ORIGINS"),
         )
 
 
@@ -68,6 +72,14 @@ def _sha256(env: Mapping[str, str], name: str) -> str:
     if text and (len(text) != 64 or set(text) - set("0123456789abcdef")):
         raise ValueError(f"{name} must be 64 hexadecimal digits, not {text!r}")
     return text
+
+
+def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    origins = tuple(re.findall(r"[^,\s]+", env.get(name, "")))
+    for origin in origins:
+        if not re.fullmatch(r"\*|https?://[^/?#@*]+", origin):
+            raise ValueError(f"{name} must be * or origins such as https://example.com, not {origin!r}")
+    return origins
 
 
 def _cpus() -> int:

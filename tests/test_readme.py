@@ -41,9 +41,17 @@ def run(commands: str, folder: Path) -> None:
     subprocess.run(["bash", "-euc", commands], cwd=folder, env=env, check=True)
 
 
+def test_a_folder_of_photos_becomes_a_folder_of_masks(server: str, folder: Path):
+    (folder / "photos").mkdir()
+    (folder / "photo.jpg").rename(folder / "photos" / "cat.jpg")
+    run(f"export SILHOUETTE_URL={server}\n{block('sh', 'python -m client photos')}", folder)
+    assert [file.name for file in (folder / "masks").iterdir()] == ["cat-mask.png"]
+    assert len((folder / "log.jsonl").read_text().splitlines()) == 1
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_commands_that_call_the_function_write_what_they_say(server: str, folder: Path):
-    commands = block("sh", "python -m client").replace("http://127.0.0.1:8080", server)
+    commands = block("sh", "python -m client photo.jpg").replace("http://127.0.0.1:8080", server)
     run(f"export SILHOUETTE_URL={server}\n{commands}", folder)
     made = {"photo-mask.png", "overlay.png", "side-by-side.png", "mask.png"}
     assert made <= {file.name for file in folder.iterdir()}
@@ -59,6 +67,28 @@ def test_the_python_lines_print_a_mask(server: str, folder: Path, capsys: pytest
 def test_the_command_without_a_server_writes_a_mask(folder: Path):
     run(block("sh", "python -m model"), folder)
     assert (folder / "photo-mask.png").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_the_javascript_line_gets_the_mask(server: str, folder: Path):
+    line = block("js", "const mask")
+    script = f"""
+const fs = require("fs");
+(async () => {{
+  const url = "{server}", file = fs.readFileSync("photo.jpg");
+  {line}
+  fs.writeFileSync("mask.png", Buffer.from(await mask.arrayBuffer()));
+}})();
+"""
+    subprocess.run(["node", "-e", script], cwd=folder, check=True)
+    run("python -m model photo.jpg", folder)
+    assert (folder / "mask.png").read_bytes() == (folder / "photo-mask.png").read_bytes()
+
+
+@pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
+def test_the_proxy_command_is_one_that_gcloud_has():
+    words = block("sh", "gcloud run services proxy").split()[:4]
+    assert "proxy" in subprocess.run([*words, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def test_the_demo_writes_its_two_pictures(folder: Path):
