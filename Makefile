@@ -7,13 +7,16 @@ PORT ?= 8080
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve test lint lock clean
+.PHONY: demo serve rehearse test lint lock clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m client.demo $(PHOTO)
 
 serve: $(VENV)/demo.stamp
 	$(BIN)/functions-framework --target run --port $(PORT)
+
+rehearse: $(VENV)/demo.stamp
+	$(BIN)/python -m tests.cloud.rehearse
 
 test: lint
 	$(BIN)/python -m pytest
@@ -22,7 +25,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck deploy.sh .ci/run
+	$(BIN)/shellcheck -x deploy.sh .ci/run
 
 lock: $(VENV)/test.stamp
 	$(LOCK) requirements.in --output-file requirements.txt

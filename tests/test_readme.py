@@ -106,10 +106,23 @@ def test_the_commands_behind_make_are_those_of_the_makefile():
         assert words in makefile
 
 
-def test_the_deploy_command_runs_dry():
-    assert block("sh", "./deploy.sh").strip() == "./deploy.sh --project PROJECT"
-    command = ["./deploy.sh", "--project", "p", "--dry-run"]
-    assert "functions deploy" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def test_the_deploy_commands_are_those_that_the_tests_of_the_deployment_run():
+    played = "".join(
+        file.read_text() for file in [*ROOT.glob("tests/test_deploy*.py"), ROOT / "tests/cloud/rehearse.py"]
+    )
+    told = subprocess.run(["./deploy.sh", "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^\./deploy\.sh .*", README, re.MULTILINE)
+    assert len(commands) == 6
+    for option in set(re.findall(r"--[a-z-]+", " ".join(commands))) - {"--project"}:
+        assert option in told
+        assert f'"{option}"' in played, option
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_the_rehearsal_is_a_target_of_make():
+    assert block("sh", "make rehearse").strip() == "make rehearse"
+    done = subprocess.run(["make", "-n", "rehearse"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "-m tests.cloud.rehearse" in done.stdout
 
 
 def test_the_tables_name_every_option_setting_and_code():

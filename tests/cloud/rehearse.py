@@ -1,0 +1,102 @@
+"""The whole way to the cloud and back, on this machine alone, told step by step: `make rehearse`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from .deploys import ROOT, SAMPLE, Done, deploy, segment
+from .stand_in import Cloud
+from .state import Json
+
+NAME = "silhouette"
+BUNDLED = "model/weights/pets.tflite"
+Tell = Callable[[str], object]
+
+
+@dataclass
+class Chapter:
+    """What one command did: what it said, and what there was after it.
+
+    stranger: the status that a caller without a token gets
+    """
+
+    done: Done
+    function: Json
+    serving: str
+    mask: bytes
+    stranger: int
+
+
+def play(cloud: Cloud, folder: Path, tell: Tell) -> dict[str, Chapter]:
+    """Deploy, change the model, fail, go back, open to all.
+
+    folder: for what is made on the way
+    returns: a chapter for each step
+    """
+    mine = folder / "mine.tflite"
+    shutil.copy(ROOT / BUNDLED, mine)
+    cloud.project.apis.clear()
+    story = {}
+
+    def step(name: str, title: str, *options: str) -> None:
+        tell(f"\n{title}\n$ ./deploy.sh --project {cloud.project.id} {' '.join(options)}".rstrip())
+        done = deploy(cloud, *options)
+        tell(textwrap.indent(done.text.strip(), "    ") + f"\n    exit code {done.code}")
+        story[name] = after(cloud, done, folder)
+
+    step("created", "1. The first deploy, to a new project in which no API is enabled", "--yes")
+    step("updated", "2. Another model and one more CPU: a new revision", f"--model={mine}", "--cpu", "2")
+    cloud.build_failure = "no matching distribution found for flask==0"
+    step("failed", "3. A build that fails: what served serves on", "--model", BUNDLED)
+    cloud.build_failure = ""
+    step("rolled back", "4. Back to the revision before", "--rollback")
+    step("again", "5. The next deploy takes over, open to all", "--public", "--model", BUNDLED)
+    step("looked at", "6. What is there now", "--status")
+    return story
+
+
+def after(cloud: Cloud, done: Done, folder: Path) -> Chapter:
+    """Keep what there is after a command."""
+    service, function = cloud.project.services[NAME], dict(cloud.project.functions[NAME])
+    assert service.serving is not None
+    mask = segment(cloud, NAME, folder / "mask.png")
+    return Chapter(done, function, service.serving.name, mask, httpx.get(function["url"]).status_code)
+
+
+def local_mask(folder: Path) -> bytes:
+    """Have `python -m model` make the mask of the sample, with no server."""
+    mask = folder / "local.png"
+    command = [sys.executable, "-m", "model", str(SAMPLE), "--out", str(mask)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return mask.read_bytes()
+
+
+def main() -> int:
+    """Tell the story; yield 0 if it ends well."""
+    if not shutil.which("gcloud"):
+        print("the rehearsal needs gcloud: https://cloud.google.com/sdk/docs/install")
+        return 1
+    with Cloud() as cloud, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        story = play(cloud, folder, print)
+        print("\n7. And removed\n$ ./deploy.sh --project my-project --delete --yes")
+        print(textwrap.indent(deploy(cloud, "--delete", "--yes").text.strip(), "    "))
+        memory_mib = cloud.peak_bytes / 2**20
+        left = cloud.connects or "nothing"
+        same = [each.mask == local_mask(folder) for each in (story["created"], story["again"])]
+    print(f"\nAn instance took {memory_mib:.0f} MiB at most. Tried to leave this machine: {left}.")
+    print(f"The mask of the deployed function is {'' if all(same) else 'NOT '}the one that python -m model makes here.")
+    return 0 if all(same) and left == "nothing" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
