@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+TRAIN_VENV ?= .venv-train
 PHOTO ?= client/web/sample.jpg
 PORT ?= 8080
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve rehearse test lint lock clean
+.PHONY: demo serve rehearse test lint lock clean train-setup train-test
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m client.demo $(PHOTO)
@@ -27,11 +28,17 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/shellcheck -x deploy.sh .ci/run
 
+train-setup: $(TRAIN_VENV)/train.stamp
+
+train-test: $(TRAIN_VENV)/test.stamp
+	$(TRAIN_VENV)/bin/python -m pytest --confcutdir tests/training tests/training
+
 lock: $(VENV)/test.stamp
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) client/requirements.in --constraint requirements.txt --output-file client/requirements.txt
 	$(LOCK) tests/requirements.in --constraint requirements.txt --constraint client/requirements.txt --output-file tests/requirements.txt
 	$(LOCK) model/training/requirements.in --output-file model/training/requirements.txt
+	$(LOCK) tests/training/requirements.in --constraint model/training/requirements.txt --output-file tests/training/requirements.txt
 
 clean:
 	rm -rf .venv* demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache
@@ -45,4 +52,13 @@ $(VENV)/demo.stamp: $(VENV)/bin/python requirements.txt client/requirements.txt
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	touch $@
+
+$(TRAIN_VENV)/train.stamp: model/training/requirements.txt
+	test -x $(TRAIN_VENV)/bin/python || $(PYTHON) -m venv $(TRAIN_VENV)
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r model/training/requirements.txt
+	touch $@
+
+$(TRAIN_VENV)/test.stamp: $(TRAIN_VENV)/train.stamp tests/training/requirements.txt
+	$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/training/requirements.txt
 	touch $@

@@ -65,7 +65,7 @@ def test_the_python_lines_print_a_mask(server: str, folder: Path, capsys: pytest
 
 
 def test_the_command_without_a_server_writes_a_mask(folder: Path):
-    run(block("sh", "python -m model"), folder)
+    run(block("sh", "python -m model photo.jpg"), folder)
     assert (folder / "photo-mask.png").is_file()
 
 

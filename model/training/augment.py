@@ -1,15 +1,20 @@
 """Random variants of training samples: crops, flips, colours, pets moved elsewhere, and scenes with no pet.
 
-Every function takes its randomness as an argument and keeps PIL images: photo RGB, target mode L (255
-object, 0 background, 128 not classified).
+Every function takes its randomness as an argument and keeps PIL images: photo RGB, target mode L. A soft target
+is 255 for the object, 0 for the background and 128 where nobody classified, so that it can be scaled smoothly; any
+other target holds class ids, UNKNOWN where nobody classified.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from model.training.dataset import Sample
+from model.training.samples import UNKNOWN, Sample
+
+SOFT = [0] + [255] * (UNKNOWN - 1) + [128]  # from class ids
 
 Pair = tuple[Image.Image, Image.Image]
 Box = tuple[int, int, int, int]
@@ -19,15 +24,16 @@ class Augmenter:
     """Draws training pairs from samples.
 
     samples: what to draw from
+    soft: whether targets are soft; class ids otherwise
     absent: share of the pairs that show no object at all
     moved: share of the pairs that show an object in front of another photo's background
     """
 
-    def __init__(self, samples: list[Sample], absent: float = 0.15, moved: float = 0.15) -> None:
-        self.samples = samples
+    def __init__(self, samples: Sequence[Sample], soft: bool = True, absent: float = 0.15, moved: float = 0.15) -> None:
+        self.samples, self.soft = samples, soft
         self.absent, self.moved = absent, moved
         rng = np.random.default_rng(0)
-        self.scenes = [(s.photo, box) for s in samples for box in empty_boxes(s.target, rng)]
+        self.scenes = [(s, box) for s in samples for box in empty_boxes(s.ids, rng)]
 
     def draw(self, index: int, size_px: int, rng: np.random.Generator) -> Pair:
         """Make one pair of size_px x size_px from the sample of that index, or with no object at all."""
@@ -37,9 +43,9 @@ class Augmenter:
             pair = photo, Image.new("L", photo.size, 0)
         else:
             sample = self.samples[index]
-            pair = crop(sample.photo, sample.target, size_px, rng)
+            pair = crop(sample.photo, self.target(sample), size_px, rng, self.soft)
             if kind < self.absent + self.moved:
-                pair = paste(pair, self.scene(size_px, rng))
+                pair = paste(pair, self.scene(size_px, rng), self.soft)
         if self.scenes and rng.random() < (0.7 if kind < self.absent else 0.2):
             pair = distract(pair, self.scene(size_px, rng), rng)
         photo, target = pair
@@ -47,10 +53,14 @@ class Augmenter:
             photo, target = (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in (photo, target))
         return recolour(photo, rng), target
 
+    def target(self, sample: Sample) -> Image.Image:
+        """Give a sample's target of the kind that is drawn."""
+        return sample.ids.point(SOFT) if self.soft else sample.ids
+
     def scene(self, size_px: int, rng: np.random.Generator) -> Image.Image:
         """Cut a piece with no object in it out of some photo."""
-        photo, box = self.scenes[rng.integers(len(self.scenes))]
-        piece = photo.resize((size_px, size_px), Image.Resampling.BILINEAR, box)
+        sample, box = self.scenes[rng.integers(len(self.scenes))]
+        piece = sample.photo.resize((size_px, size_px), Image.Resampling.BILINEAR, box)
         return piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else piece
 
 
@@ -67,21 +77,22 @@ def empty_boxes(target: Image.Image, rng: np.random.Generator, tries: int = 300,
     return sorted(found, key=lambda b: (b[0] - b[2]) * (b[3] - b[1]))[:keep]
 
 
-def crop(photo: Image.Image, target: Image.Image, size_px: int, rng: np.random.Generator) -> Pair:
+def crop(photo: Image.Image, target: Image.Image, size_px: int, rng: np.random.Generator, soft: bool) -> Pair:
     """Cut 0.35 to 1 of the photo's area, at 3:4 to 4:3 of its aspect, and scale it to size_px."""
     width, height = photo.size
     area, aspect = rng.uniform(0.35, 1.0), np.exp(rng.uniform(-0.29, 0.29))
     w, h = min(width, width * (area * aspect) ** 0.5), min(height, height * (area / aspect) ** 0.5)
     x, y = rng.uniform(0, width - w + 1e-6), rng.uniform(0, height - h + 1e-6)
     box = (x, y, min(x + w, width), min(y + h, height))
-    a, b = (image.resize((size_px, size_px), Image.Resampling.BILINEAR, box) for image in (photo, target))
-    return a, b
+    smooth = Image.Resampling.BILINEAR
+    scaled = target.resize((size_px, size_px), smooth if soft else Image.Resampling.NEAREST, box)
+    return photo.resize((size_px, size_px), smooth, box), scaled
 
 
-def paste(pair: Pair, scene: Image.Image) -> Pair:
+def paste(pair: Pair, scene: Image.Image, soft: bool) -> Pair:
     """Put the pair's object before another scene; the border that nobody classified goes half and half."""
     photo, target = pair
-    return Image.composite(photo, scene, target), target
+    return Image.composite(photo, scene, target if soft else target.point(SOFT)), target
 
 
 def distract(pair: Pair, filling: Image.Image, rng: np.random.Generator) -> Pair:

@@ -1,59 +1,124 @@
-"""Folders of photos and masks as arrays, checked, and split by a fixed rule."""
+"""Fetch Oxford-IIIT Pet, or check a folder of your own: `python -m model.training.dataset --help`.
+
+Either way every photo and mask is opened, and a picture shows some of them as training will see them.
+"""
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
+import argparse
+import json
+import shutil
+import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-TRIMAP_TARGETS = {1: 255, 2: 0, 3: 128}  # Oxford-IIIT Pet: pet, background, not classified
+from model.card import ModelCard, voc_palette
+from model.training import cardflags, download, report, samples, step
+from model.training.samples import Folder
+from model.training.step import StepError
+
+PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
+ARCHIVES = {  # by what is taken out of them: name, MD5
+    "images": ("images.tar.gz", "5c4f3ee8e5d25df40f4fd59a7f44e54c"),
+    "annotations": ("annotations.tar.gz", "95a8c909bbe2e81eed6a22bccdf3f68f"),
+}
+SHOWN = 24
+TILE_PX = 160
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A photo and what is known of each of its pixels.
+def main(argv: Sequence[str] | None = None) -> None:
+    """Fetch where no folders are named, look through the pairs, and leave a report."""
+    args = arguments().parse_args(argv)
+    if bool(args.photos) != bool(args.masks):
+        raise StepError("--photos and --masks go together; with neither, Oxford-IIIT Pet is fetched")
+    photos, masks = (args.photos, args.masks) if args.photos else pets(args.url, args.out)
+    folder = samples.look_through(photos, masks, args.kind)
+    held = [sample.name for sample in folder.samples if samples.held_out(sample.name)]
+    about = {
+        "photos": str(photos),
+        "masks": str(masks),
+        "kind": folder.kind,
+        "classes": folder.classes,
+        "pairs": len(folder.samples),
+        "held_out": held,
+        "broken": folder.broken,
+        "without_mask": folder.unpaired,
+    }
+    step.write(args.out / "dataset.json", json.dumps(about, indent=2) + "\n")
+    if folder.samples:
+        with step.whole(args.out / "dataset.png") as partial:
+            picture(folder).save(partial)
+    print(
+        f"{len(folder.samples)} pairs, masks of the kind {folder.kind}, {folder.classes} classes, {len(held)} held out"
+    )
+    print(f"{len(folder.unpaired)} photos have no mask")
+    print(f"look at {args.out / 'dataset.png'}; the lists are in {args.out / 'dataset.json'}")
+    for line in folder.broken:
+        print(f"broken: {line}")
+    if folder.broken:
+        raise StepError(f"{len(folder.broken)} pairs are broken; --skip-broken lets train and evaluate go on without")
 
-    photo: RGB
-    target: mode L, as large as the photo; 255 object, 0 background, 128 not classified
+
+def arguments() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="python -m model.training.dataset", description=__doc__.split(":")[0])
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos of your own; nothing is fetched then")
+    parser.add_argument("--masks", type=Path, metavar="FOLDER", help="NAME.png for each photo")
+    parser.add_argument("--kind", choices=samples.KINDS, default="auto", help=samples.KIND_HELP)
+    parser.add_argument("--out", type=Path, default=Path("training-out/data"), metavar="FOLDER")
+    parser.add_argument("--url", default=PETS_URL, help="where the archives of Oxford-IIIT Pet are; its authors' site")
+    return parser
+
+
+def pets(url: str, out: Path) -> tuple[Path, Path]:
+    """Bring Oxford-IIIT Pet to a folder: 800 MB over the wire, and as much again unpacked.
+
+    returns: the folders of photos and of trimaps
     """
+    for name, (archive, md5) in ARCHIVES.items():
+        if not (out / name).is_dir():
+            download.fetch(url.rstrip("/") + "/" + archive, out / archive, md5)
+            unpack(out / archive, out, name)
+    return out / "images", out / "annotations" / "trimaps"
 
-    name: str
-    photo: Image.Image
-    target: Image.Image
 
+def unpack(archive: Path, out: Path, name: str) -> None:
+    """Unpack the folder of that name out of an archive; it appears when all of it is there.
 
-def load(photos: Path, masks: Path) -> list[Sample]:
-    """Read every photo that has a mask of its own name, in the order of their names.
-
-    raises: FileNotFoundError when no pair is found, ValueError when a pair is not of one size
+    raises: StepError when the archive is damaged, or no such folder is in it
     """
-    pairs = [(p, masks / f"{p.stem}.png") for p in sorted(photos.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES]
-    samples = [_read(photo, mask) for photo, mask in pairs if mask.exists()]
-    if not samples:
-        raise FileNotFoundError(f"no photo in {photos} has a mask of its name in {masks}")
-    return samples
+    scratch = out / f".{name}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as tar:
+            members = [m for m in tar.getmembers() if m.isfile() and not Path(m.name).name.startswith("._")]
+            for member in step.progress(members, f"unpacking {archive.name}"):
+                tar.extract(member, scratch, filter="data")
+        (scratch / name).replace(out / name)
+    except (tarfile.TarError, EOFError, FileNotFoundError) as error:
+        raise StepError(f"{archive} is not the archive that was expected: {error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def held_out(name: str) -> bool:
-    """Tell whether a photo is kept for validation: one in ten, by the CRC-32 of its name alone."""
-    return zlib.crc32(name.encode()) % 10 == 0
+def picture(folder: Folder) -> Image.Image:
+    """Draw some photos, spread over all, with their classes in colour and what nobody classified in grey."""
+    shown = folder.samples[:: max(1, len(folder.samples) // SHOWN)][:SHOWN]
+    labels = cardflags.default_labels(folder.classes)
+    card = ModelCard(labels=labels, palette=((0, 0, 0), *voc_palette(folder.classes)[1:]))
+    columns = min(6, len(shown))
+    sheet = Image.new("RGB", (columns * TILE_PX, -(-len(shown) // columns) * TILE_PX), "white")
+    for i, sample in enumerate(shown):
+        tile = report.tinted(sample.photo, np.asarray(sample.ids), card)
+        tile.thumbnail((TILE_PX, TILE_PX))
+        at = i % columns * TILE_PX, i // columns * TILE_PX
+        sheet.paste(tile, at)
+        ImageDraw.Draw(sheet).text((at[0] + 3, at[1] + 3), sample.name, "white", stroke_width=1, stroke_fill="black")
+    return sheet
 
 
-def split(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Part the samples for training from those held out."""
-    return [s for s in samples if not held_out(s.name)], [s for s in samples if held_out(s.name)]
-
-
-def _read(photo: Path, mask: Path) -> Sample:
-    with Image.open(photo) as image, Image.open(mask) as trimap:
-        rgb = ImageOps.exif_transpose(image).convert("RGB")
-        if rgb.size != trimap.size:
-            raise ValueError(f"{photo.name} is {rgb.size} and its mask {trimap.size}")
-        lookup = np.full(256, 128, np.uint8)
-        for value, target in TRIMAP_TARGETS.items():
-            lookup[value] = target
-        return Sample(photo.stem, rgb, Image.fromarray(lookup[np.asarray(trimap)]))
+if __name__ == "__main__":
+    step.run(main)

@@ -1,0 +1,241 @@
+"""Training, phase by phase: what a phase is, and how a run that was cut off goes on as if it had not been."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from model.card import ModelCard, voc_palette
+from model.training import curves, evaluate, fakequant, imagenet, losses, network, step
+from model.training.batches import MEAN, STD, Pairs
+from model.training.samples import Sample
+from model.training.step import StepError
+
+CHECKPOINT, HISTORY = "checkpoint.npz", "history.csv"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with one input size and one course of the learning rate.
+
+    first, last: its epochs, the last not included
+    course: the epochs over which the rate rises and falls; those of the phase or of the whole run
+    peak: the highest rate
+    memory: of the running mean of the weights, from one step to the next
+    rounded: whether the roundings of int8 are in place
+    """
+
+    size_px: int
+    first: int
+    last: int
+    course: tuple[int, int]
+    peak: float
+    memory: float = 0.997
+    rounded: bool = False
+
+    @property
+    def file(self) -> str:
+        """What its model is saved as."""
+        return "model-aware.h5" if self.rounded else "model.h5"
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a training run is made of.
+
+    classes: channels of the output; 1 for object against background
+    out: the folder of its checkpoint, history, curves and models
+    every: epochs between two looks at the photos held out
+    """
+
+    out: Path
+    classes: int
+    seed: int
+    train: Sequence[Sample]
+    held: list[Sample]
+    phases: Sequence[Phase]
+    card: ModelCard
+    every: int = 5
+
+    def told(self) -> str:
+        """Say what must be the same for a checkpoint to go on."""
+        names = sorted(sample.name for sample in self.train)
+        return json.dumps([self.classes, self.seed, names, [vars(phase) for phase in self.phases]])
+
+
+def fit(run: Run) -> None:
+    """Train through every phase, from the checkpoint where there is one.
+
+    raises: StepError when the checkpoint is of another run
+    """
+    keras.utils.set_random_seed(run.seed)
+    epoch, arrays = restore(run)
+    if epoch == run.phases[-1].last:
+        return
+    before: keras.Model | None = None
+    for phase in run.phases:
+        if epoch > phase.last:
+            continue
+        resumed = phase.first < epoch
+        model = assemble(run, phase, before)
+        optimizer = keras.optimizers.AdamW(
+            phase.peak, weight_decay=1e-3, global_clipnorm=5.0, use_ema=True, ema_momentum=phase.memory
+        )
+        model.compile(optimizer, losses.of_object if run.classes == 1 else losses.of_classes, jit_compile=False)
+        optimizer.build(model.trainable_variables)
+        if resumed:
+            for variable, array in zip(_variables(model), arrays, strict=True):
+                variable.assign(array)
+        if epoch < phase.last:
+            pairs = Pairs(run.train, phase.size_px, run.classes, run.seed, max(epoch, phase.first))
+            callbacks = [Rate(phase, len(pairs), max(epoch, phase.first)), Keeper(run, phase)]
+            verbose = "auto" if step.Bar("", 1).shown else 2
+            model.fit(pairs, initial_epoch=pairs.epoch, epochs=phase.last, callbacks=callbacks, verbose=verbose)
+        else:
+            optimizer.finalize_variable_values(model.trainable_variables)
+        before = model
+
+
+def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
+    """Build a phase's model, with the weights of the model before it, or else of ImageNet."""
+    model = network.build(phase.size_px, run.classes)
+    if before is None:
+        network.load_imagenet(model, imagenet.read(imagenet.path()))
+    else:
+        model.set_weights(before.get_weights())
+    return fakequant.rounded(fakequant.folded(model)) if phase.rounded else model
+
+
+def restore(run: Run) -> tuple[int, list[Any]]:
+    """Read the checkpoint.
+
+    returns: the epochs that are done, and the arrays of the model and its optimizer; 0 where there is none
+    raises: StepError when it is of another run
+    """
+    file = run.out / CHECKPOINT
+    if not file.is_file():
+        return 0, []
+    with np.load(file) as stored:
+        if str(stored["told"]) != run.told():
+            raise StepError(f"{file} is of a run with other options or photos; choose another --out, or delete it")
+        epoch = int(stored["epoch"])
+        arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 2)]
+    print(f"going on after epoch {epoch}", flush=True)
+    return epoch, arrays
+
+
+class Keeper(keras.callbacks.Callback):
+    """At the end of each epoch, keep all that it takes to go on; now and then, look at the photos held out."""
+
+    def __init__(self, run: Run, phase: Phase) -> None:
+        super().__init__()
+        self.run, self.phase = run, phase
+        self._infer: Callable[[Any], Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        done = epoch + 1
+        if done % self.run.every == 0 or done == self.phase.last:
+            self._with_mean_weights(lambda: self._look(done, logs["loss"]))
+        with step.whole(self.run.out / CHECKPOINT) as partial:
+            arrays = {f"array{i}": np.asarray(variable) for i, variable in enumerate(_variables(self.model))}
+            np.savez(partial, told=self.run.told(), epoch=done, **arrays)
+
+    def _with_mean_weights(self, act: Callable[[], None]) -> None:
+        """Put the running mean of the weights in place while something is done."""
+        variables = self.model.trainable_variables
+        own = [np.array(variable) for variable in variables]
+        self.model.optimizer.finalize_variable_values(variables)
+        act()
+        for variable, values in zip(variables, own, strict=True):
+            variable.assign(values)
+
+    def _look(self, done: int, loss: float) -> None:
+        self._infer = self._infer or tf.function(lambda image: self.model(image, training=False))
+        verdict = judge(self._infer, self.phase.size_px, self.run)
+        figures = {"loss": loss, "iou": verdict.iou}
+        if verdict.border_iou is not None and verdict.border_threshold is not None:
+            figures |= {"border_iou": verdict.border_iou, "border_threshold": verdict.border_threshold}
+        print(f"\nepoch {done}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()), flush=True)
+        record(self.run.out, done, figures)
+        with step.whole(self.run.out / self.phase.file) as partial:
+            _to_save(self.model, self.phase, self.run.classes).save(partial, include_optimizer=False)
+
+
+class Rate(keras.callbacks.Callback):
+    """Set the learning rate before each step: a short rise, then half a cosine down to nothing."""
+
+    def __init__(self, phase: Phase, per_epoch: int, epoch: int) -> None:
+        super().__init__()
+        start, end = phase.course
+        self.step, self.steps, self.peak = (epoch - start) * per_epoch, (end - start) * per_epoch, phase.peak
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.model.optimizer.learning_rate.assign(rate(self.step, self.steps, self.peak))
+        self.step += 1
+
+
+def rate(step: int, steps: int, peak: float) -> float:
+    """Give the learning rate of a step."""
+    rise = min(1.0, (step + 1) / min(100, steps / 10))
+    return peak * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+
+def judge(infer: Callable[[Any], Any], size_px: int, run: Run) -> evaluate.Verdict:
+    """Judge the model in training as evaluate does."""
+    wh = size_px, size_px
+    candidate = evaluate.Candidate(Path("model"), lambda x: np.asarray(infer(x)), wh, run.classes, run.card, 0, "")
+    return evaluate.judge(candidate, run.held, [])
+
+
+def record(out: Path, epoch: int, figures: dict[str, float]) -> None:
+    """Add a row to the history, in place of any of that epoch or later, and draw the curves anew."""
+    rows = [{**row, "epoch": int(row["epoch"])} for row in curves.read(out / HISTORY) if row["epoch"] < epoch]
+    rows.append({"epoch": epoch, **figures})
+    with step.whole(out / HISTORY) as partial, partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[-1]))
+        writer.writeheader()
+        writer.writerows(rows)
+    with step.whole(out / "curves.png") as partial:
+        curves.draw(rows).save(partial)
+
+
+def phases(size_px: int, epochs: int, peak: float, rounded: bool) -> list[Phase]:
+    """Plan a run: most epochs at three quarters of the size, which is half the work, then the full size.
+
+    rounded: whether a tenth as many epochs follow with the roundings of int8 in place
+    """
+    switch, small = int(epochs * 0.65), max(32, int(size_px * 0.75) // 32 * 32)
+    plan = [Phase(small, 0, switch, (0, epochs), peak)] if switch else []
+    plan.append(Phase(size_px, switch, epochs, (0, epochs), peak))
+    if rounded:
+        end = epochs + max(1, epochs // 10)
+        plan.append(Phase(size_px, epochs, end, (epochs, end), peak / 15, memory=0.99, rounded=True))
+    return plan
+
+
+def card(name: str, labels: tuple[str, ...]) -> ModelCard:
+    """Make the card of a model of the network."""
+    palette = ModelCard().palette if len(labels) == 2 else voc_palette(len(labels))
+    return ModelCard(name=name, labels=labels, palette=palette, mean=(MEAN,) * 3, std=(STD,) * 3)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _to_save(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
+    """Give the model that is saved: with roundings in training, the plain one that their weights belong to."""
+    if not phase.rounded:
+        return model
+    plain = fakequant.folded(network.build(phase.size_px, classes))
+    fakequant.take_weights(plain, model)
+    return plain

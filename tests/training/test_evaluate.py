@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from conftest import CARD
+from PIL import Image
+
+from model.training import evaluate, probe
+from model.training.step import StepError
+
+
+@pytest.fixture(scope="module")
+def judged(unets, converted, discs, tmp_path_factory):
+    """The folder of a report on the U-Net and two of its conversions, one of which ran in this Python."""
+    out = tmp_path_factory.mktemp("report")
+    models = [unets["BGR"], converted / "unet-bgr-float16.tflite", converted / "unet-bgr-int8-full.tflite"]
+    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 3, "--runtime-python", sys.executable]
+    evaluate.main([*map(str, [*models, *options, "--max-drop", 0.05, "--out", out]), *CARD, "--order", "BGR"])
+    return out
+
+
+def test_models_are_judged_side_by_side(judged):
+    h5, half, integer = json.loads((judged / "report.json").read_text())
+    assert h5["iou"] > 0.85
+    assert abs(half["iou"] - h5["iou"]) < 0.002
+    assert abs(integer["iou"] - h5["iou"]) < 0.05
+    assert h5["labels"] == ["background", "red", "blue"]
+    assert len(h5["class_iou"]) == len(h5["pooled_iou"]) == 3
+    assert len(h5["photo_iou"]) == 24
+    assert 0.5 < h5["boundary_f"] <= 1
+    assert half["bytes"] < h5["bytes"]
+
+
+def test_what_each_costs_is_measured_in_each_runtime(judged):
+    h5, half, _ = json.loads((judged / "report.json").read_text())
+    assert h5["figures"] == []
+    assert len(half["figures"]) == 2
+    for figures in half["figures"]:
+        assert figures["runtime"] == "ai_edge_litert"
+        assert 0 < figures["median_ms"] <= figures["p95_ms"]
+        assert figures["resident_mb"] > figures["model_mb"] > 0
+
+
+def test_the_report_can_be_looked_at(judged):
+    text = (judged / "report.md").read_text()
+    assert "| unet-bgr.h5" in text
+    assert "ai_edge_litert" in text
+    for name in ("unet-bgr", "unet-bgr-float16", "unet-bgr-int8-full"):
+        assert f"(worst-{name}.png)" in text
+        with Image.open(judged / f"worst-{name}.png") as picture:
+            assert picture.size == (1152, 960)
+
+
+def test_a_fall_over_the_limit_is_an_error(converted, discs, tmp_path):
+    models = [converted / f"unet-bgr-{recipe}.tflite" for recipe in ("float32", "int8")]
+    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--max-drop", -1, "--out", tmp_path]
+    with pytest.raises(StepError, match=r"int8\.tflite falls .* the limit is -1"):
+        evaluate.main([*map(str, [*models, *options])])
+    assert (tmp_path / "report.md").exists()
+
+
+def test_photos_without_an_object_are_held_against_what_is_marked(converted, discs, tmp_path):
+    (tmp_path / "empty").mkdir()
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "empty" / "grey.png")
+    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--negatives", tmp_path / "empty"]
+    evaluate.main([*map(str, [converted / "unet-bgr-float16.tflite", *options, "--out", tmp_path])])
+    (verdict,) = json.loads((tmp_path / "report.json").read_text())
+    assert verdict["marked"]["no object grey"] < 0.05
+
+
+def test_the_border_counts_as_object_at_its_best_threshold(drawn, tmp_path):
+    """A model that finds what is red."""
+    import keras
+
+    image = keras.Input((64, 64, 3))
+    red = keras.layers.Conv2D(1, 5, padding="same", activation="sigmoid", name="red")
+    model = keras.Model(image, red(image))
+    kernel = np.tile(np.array([1.0, -0.5, -0.5]), (5, 5, 1))[..., None]
+    red.set_weights([kernel.astype(np.float32), np.array([-6.0], np.float32)])
+    model.save(tmp_path / "red.keras")
+    options = ["--photos", drawn[0], "--masks", drawn[1], "--all", "--out", tmp_path]
+    evaluate.main([*map(str, [tmp_path / "red.keras", *options])])
+    (verdict,) = json.loads((tmp_path / "report.json").read_text())
+    assert verdict["iou"] > 0.85
+    assert 0.9 < verdict["border_iou"] <= 1
+    assert 0 < verdict["border_threshold"] < 1
+
+
+def test_a_model_with_too_few_classes_is_refused(drawn, discs, tmp_path):
+    import keras
+
+    image = keras.Input((32, 32, 3))
+    keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(image)).save(tmp_path / "m.keras")
+    with pytest.raises(StepError, match=r"class ids that m\.keras, with 2 classes, cannot give"):
+        evaluate.main([*map(str, [tmp_path / "m.keras", "--photos", discs[0], "--masks", discs[1], "--all"])])
+
+
+def test_a_python_that_cannot_run_the_model_says_why(tmp_path):
+    (tmp_path / "bad.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    with pytest.raises(StepError, match=r"bad\.tflite cannot be measured with"):
+        probe.measure_with(sys.executable, tmp_path / "bad.tflite", 1)
+    with pytest.raises(StepError, match=r"cannot be measured with .*no-python"):
+        probe.measure_with(tmp_path / "no-python", tmp_path / "bad.tflite", 1)

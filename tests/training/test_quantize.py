@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import CARD, ROOT, refused
+from PIL import Image
+
+from model import card
+from model.options import Options
+from model.segmenter import Segmenter
+from model.settings import Settings
+from model.training import metrics, quantize, samples
+from model.training.interpreter import Interpreter
+from model.training.step import StepError
+
+
+def served_iou(model: Path, discs: tuple[Path, Path], monkeypatch) -> float:
+    """Serve every photo as the function does, and give the mean IoU of its PNG masks."""
+    monkeypatch.setenv("MODEL_URI", str(model))
+    segmenter = Segmenter(Settings.from_env())
+    options = Options.parse({}, segmenter.card)
+    tables = []
+    for sample in samples.load(*discs).samples:
+        answer = segmenter.segment(sample.photo_file.read_bytes(), options)
+        with segmenter_picture(answer.body) as picture:
+            tables.append(metrics.confusion(np.asarray(picture), np.asarray(sample.ids), 3))
+    return float(metrics.ious(np.sum(tables, axis=0)).mean())
+
+
+def segmenter_picture(body: bytes) -> Image.Image:
+    import io
+
+    return Image.open(io.BytesIO(body))
+
+
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_the_u_net_of_the_keras_example_is_converted_and_serves(unets, discs, order, tmp_path, monkeypatch):
+    right, wrong = tmp_path / "right.tflite", tmp_path / "wrong.tflite"
+    quantize.main([str(unets[order]), "--out", str(right), *CARD, "--order", order])
+    assert served_iou(right, discs, monkeypatch) > 0.85
+    quantize.main([str(unets[order]), "--out", str(wrong), *CARD, "--order", "RGB" if order == "BGR" else "BGR"])
+    assert served_iou(wrong, discs, monkeypatch) < 0.6
+
+
+def test_every_recipe_gives_its_own_kind_of_file(converted):
+    sizes = {recipe: (converted / f"unet-bgr-{recipe}.tflite").stat().st_size for recipe in quantize.RECIPES}
+    assert len(list(converted.iterdir())) == len(quantize.RECIPES)
+    assert sizes["float32"] > 1.3 * sizes["float16"]
+    assert sizes["float32"] > 1.3 * sizes["int8"]
+    for recipe in quantize.RECIPES:
+        model = Interpreter(converted / f"unet-bgr-{recipe}.tflite")
+        door = model.raw.get_input_details()[0]["dtype"]
+        assert door == (np.int8 if recipe == "int8-full" else np.float32)
+        assert model.input_wh == (64, 64)
+
+
+@pytest.mark.parametrize("recipe", quantize.RECIPES)
+def test_every_recipe_serves(converted, discs, recipe, monkeypatch):
+    assert served_iou(converted / f"unet-bgr-{recipe}.tflite", discs, monkeypatch) > 0.85
+
+
+def test_the_options_are_in_the_card(converted):
+    found = card.read(converted / "unet-bgr-int8.tflite")
+    assert found is not None
+    assert (found.name, found.version, found.order) == ("discs", "7", "BGR")
+    assert (found.mean, found.std) == ((0, 0, 0), (1, 1, 1))
+    assert found.labels == ("background", "red", "blue")
+    assert (found.activation, len(found.palette)) == ("none", 3)
+
+
+def test_a_saved_model_converts_to_the_same_as_its_h5(unets, converted, tmp_path):
+    quantize.main([str(unets["saved"]), "--recipe", "float32", "--out", str(tmp_path), *CARD, "--order", "BGR"])
+    photo = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    ours = Interpreter(tmp_path / "saved-float32.tflite")(photo)
+    assert np.abs(ours - Interpreter(converted / "unet-bgr-float32.tflite")(photo)).max() < 1e-3
+
+
+def tiny(activation: str | None, size: int | None = 32, classes: int = 1) -> keras.Model:
+    image = keras.Input((size, size, 3))
+    return keras.Model(image, keras.layers.Conv2D(classes, 3, padding="same", activation=activation)(image))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_keras_3_files_convert(tmp_path, suffix):
+    tiny("sigmoid").save(tmp_path / f"m{suffix}")
+    quantize.main([str(tmp_path / f"m{suffix}")])
+    assert (tmp_path / "m-float16.tflite").is_file()
+
+
+@pytest.mark.parametrize(
+    ("activation", "classes", "told"),
+    [("sigmoid", 1, "none"), (None, 1, "sigmoid"), ("softmax", 3, "none"), (None, 3, "softmax")],
+)
+def test_what_is_still_to_be_done_to_the_output_is_found_out(tmp_path, activation, classes, told):
+    tiny(activation, classes=classes).save(tmp_path / "m.keras")
+    quantize.main([str(tmp_path / "m.keras"), "--std", "1"])
+    found = card.read(tmp_path / "m-float16.tflite")
+    assert found is not None
+    assert found.activation == told
+
+
+def test_a_size_that_the_model_leaves_open_must_be_said(tmp_path):
+    tiny("sigmoid", size=None).save(tmp_path / "m.keras")
+    with pytest.raises(StepError, match="say --size"):
+        quantize.main([str(tmp_path / "m.keras")])
+    quantize.main([str(tmp_path / "m.keras"), "--size", "48"])
+    assert Interpreter(tmp_path / "m-float16.tflite").input_wh == (48, 48)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Own(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_model_with_objects_of_its_own_is_refused_in_one_line(tmp_path, run_step):
+    image = keras.Input((32, 32, 3))
+    keras.Model(image, keras.layers.Conv2D(1, 1)(Own()(image))).save(tmp_path / "own.keras")
+    said = refused(run_step("quantize", tmp_path / "own.keras"))
+    assert "own.keras cannot be loaded" in said
+    assert "Own" in said
+    assert "SavedModel" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["own.keras"]
+
+
+class Refused(tf.Module):
+    """A model with an operation that no TFLite runtime has."""
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 32, 32, 3), tf.float32)])
+    def __call__(self, image):
+        return {"output": tf.raw_ops.Betainc(a=image, b=image, x=image)}
+
+
+def test_a_recipe_that_the_converter_refuses_leaves_no_file(tmp_path, run_step):
+    model = Refused()
+    tf.saved_model.save(model, str(tmp_path / "m"), signatures={"serving_default": model.__call__})
+    said = refused(run_step("quantize", tmp_path / "m", "--out", tmp_path / "out"))
+    assert "the converter refuses the model for the recipe float16" in said
+    assert "Betainc" in said
+    assert not any((tmp_path / "out").iterdir())
+
+
+def test_integers_need_photos_and_photos_that_are_there(tmp_path, unets):
+    with pytest.raises(StepError, match="needs --photos"):
+        quantize.main([str(unets["BGR"]), "--recipe", "int8"])
+    with pytest.raises(StepError, match="there are no photos"):
+        quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
+    (tmp_path / "a.jpg").write_bytes(b"not a photo")
+    with pytest.raises(StepError, match=r"a\.jpg: the bytes are no image"):
+        quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
+
+
+def test_classes_that_the_model_has_not_are_refused(unets):
+    with pytest.raises(StepError, match="names 2 classes"):
+        quantize.main([str(unets["BGR"]), "--classes", "background,disc"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("none.h5", None, "there is no model at"),
+        ("bad.h5", b"no model", "no file that Keras wrote"),
+        ("bad.txt", b"no model", "and no SavedModel folder"),
+    ],
+)
+def test_what_is_no_model_is_refused(tmp_path, name, content, complaint):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(StepError, match=complaint):
+        quantize.main([str(tmp_path / name)])
+
+
+def test_weights_alone_are_refused(tmp_path):
+    tiny("sigmoid").save_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(StepError, match="holds weights alone"):
+        quantize.main([str(tmp_path / "m.weights.h5")])
+
+
+def test_a_full_disk_leaves_no_file(unets, tmp_path):
+    """A limit on the size of files stands in for the disk: writing fails in the same place."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    command = [
+        sys.executable,
+        "-m",
+        "model.training.quantize",
+        str(unets["BGR"]),
+        "--out",
+        str(tmp_path / "out"),
+        *CARD,
+    ]
+    done = subprocess.run(command, cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
+    assert "File too large" in refused(done)
+    assert not any((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("name", ["dataset", "train", "quantize", "evaluate", "describe", "publish", "probe"])
+def test_every_step_explains_itself_without_loading_tensorflow(name, run_step):
+    done = run_step(name, "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    assert f"python -m model.training.{name}" in done.stdout
+    assert "tensorflow" not in done.stderr
+    assert "keras" not in done.stderr

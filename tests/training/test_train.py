@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import refused
+from keras import layers
+from PIL import Image
+
+from model.training import fakequant, fitting, imagenet, losses, network, quantize, train
+from model.training.batches import Pairs
+from model.training.interpreter import Interpreter
+from model.training.samples import UNKNOWN, load
+from model.training.step import StepError
+
+
+def small(size_px: int, classes: int = 1) -> keras.Model:
+    """Build a network of the same parts as the real one, which takes a second to compile instead of twenty."""
+    image = keras.Input((size_px, size_px, 3), name="image")
+    x = network.conv_bn(image, 8, 3, strides=2, name="stem")
+    x = network.mb_conv(x, 3, 1, 2, 8, name="block1")
+    x = layers.ReLU(6.0, name="up_relu")(layers.Add(name="up_add")([x, network.separable(x, 8, 5, name="wide")]))
+    x = layers.UpSampling2D(2, interpolation="bilinear")(layers.Conv2D(classes, 3, padding="same", name="classify")(x))
+    return keras.Model(image, layers.Activation("sigmoid" if classes == 1 else "softmax")(x), name="silhouette")
+
+
+@pytest.fixture
+def small_network(monkeypatch):
+    """Train the small network from nothing, instead of the real one from ImageNet."""
+    monkeypatch.setattr(network, "build", small)
+    monkeypatch.setattr(network, "load_imagenet", lambda *_: None)
+
+
+def options(folders, out, *more):
+    given = ["--photos", folders[0], "--masks", folders[1], "--out", out, "--size", 64, "--every", 2, *more]
+    return [str(part) for part in given]
+
+
+class Killed(Exception):
+    """The machine goes away."""
+
+
+def test_training_that_is_cut_off_ends_as_if_it_had_not_been(small_network, drawn, tmp_path, monkeypatch):
+    """Cut off after epoch 1, after 3, where the size changes, and after 5, where the roundings of int8 begin."""
+    plan = ["--epochs", "5", "--quantization-aware"]
+    train.main(options(drawn, tmp_path / "whole", *plan))
+    keep = fitting.Keeper.on_epoch_end
+    for killed_after in (1, 3, 5):
+
+        def keep_and_die(self, epoch, logs, last=killed_after):
+            keep(self, epoch, logs)
+            if epoch + 1 == last:
+                raise Killed
+
+        monkeypatch.setattr(fitting.Keeper, "on_epoch_end", keep_and_die)
+        with pytest.raises(Killed):
+            train.main(options(drawn, tmp_path / "cut", *plan))
+    monkeypatch.setattr(fitting.Keeper, "on_epoch_end", keep)
+    train.main(options(drawn, tmp_path / "cut", *plan))
+    for name in ("model.h5", "model-aware.h5"):
+        ends = [keras.models.load_model(tmp_path / run / name, compile=False).get_weights() for run in ("whole", "cut")]
+        for one, other in zip(*ends, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4)
+    histories = [list(csv.DictReader((tmp_path / run / "history.csv").open())) for run in ("whole", "cut")]
+    assert [row["epoch"] for row in histories[0]] == [row["epoch"] for row in histories[1]] == ["2", "3", "4", "5", "6"]
+
+
+def test_a_run_leaves_all_that_the_next_steps_need(small_network, drawn, tmp_path):
+    train.main(options(drawn, tmp_path, "--epochs", 2, "--labels", "table,disc"))
+    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    assert set(rows[0]) == {"epoch", "loss", "iou", "border_iou", "border_threshold"}
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert len(curves.convert("RGB").getcolors(1 << 20)) > 3
+    quantize.main([str(tmp_path / "model.h5")])
+    assert json.loads((tmp_path / "card.json").read_text())["labels"] == ["table", "disc"]
+    assert Interpreter(tmp_path / "model-float16.tflite").input_wh == (64, 64)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "card.json",
+        "checkpoint.npz",
+        "curves.png",
+        "history.csv",
+        "model.h5",
+        "model-float16.tflite",
+    }
+
+
+def test_a_checkpoint_of_other_options_is_not_gone_on_with(small_network, drawn, tmp_path):
+    train.main(options(drawn, tmp_path, "--epochs", 1))
+    with pytest.raises(StepError, match="of a run with other options or photos"):
+        train.main(options(drawn, tmp_path, "--epochs", 2))
+
+
+def test_many_classes_are_learnt(small_network, discs, tmp_path):
+    train.main(options(discs, tmp_path, "--epochs", 70, "--classes", 3, "--peak-rate", 0.02, "--every", 70))
+    (*_, last) = csv.DictReader((tmp_path / "history.csv").open())
+    assert float(last["iou"]) > 0.5
+    assert keras.models.load_model(tmp_path / "model.h5", compile=False).output_shape[-1] == 3
+
+
+def test_one_breed_can_be_left_out_and_photos_without_object_taken_in(small_network, drawn, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    for i in range(3):
+        Image.new("RGB", (80, 64), (40 * i, 90, 90)).save(tmp_path / "empty" / f"{i}.png")
+    more = ["--leave-out", "other", "--negatives", tmp_path / "empty", "--epochs", 1]
+    train.main(options(drawn, tmp_path / "out", *more))
+    assert "19 photos to train on, 8 held out" in capsys.readouterr().out
+
+
+def test_the_same_seed_draws_the_same_pairs_wherever_it_begins(drawn):
+    samples = load(*drawn).samples
+    one = Pairs(samples, 32, 1, seed=5)
+    one.on_epoch_end()
+    for x, y in zip(one[0], Pairs(samples, 32, 1, seed=5, epoch=1)[0], strict=True):
+        assert x.dtype == np.float32
+        np.testing.assert_array_equal(x, y)
+    assert not np.array_equal(one[0][0], Pairs(samples, 32, 1, seed=6, epoch=1)[0][0])
+    assert set(np.unique(Pairs(samples, 32, 2, seed=5)[0][1])) <= {0, 1, UNKNOWN}
+
+
+def test_the_losses_are_least_for_the_truth():
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 3, (2, 8, 8, 1)).astype(np.float32)
+    right = np.eye(3, dtype=np.float32)[ids[..., 0].astype(int)]
+    ids[:, :4][rng.random((2, 4, 8, 1)) < 0.5] = UNKNOWN
+    unknown_wrong = np.where(ids == UNKNOWN, right[..., ::-1], right)
+    assert np.asarray(losses.of_classes(ids, right)).max() < 1e-4
+    assert np.asarray(losses.of_classes(ids, unknown_wrong)).max() < 1e-4
+    assert np.asarray(losses.of_classes(ids, right[..., ::-1])).min() > 1
+    target = (ids == 1).astype(np.float32)
+    assert np.asarray(losses.of_object(target, target)).max() < 1e-4
+    assert np.asarray(losses.of_object(target, 1 - target)).min() > 1
+
+
+def trained(model: keras.Model) -> keras.Model:
+    """Give each normalization statistics as training leaves them."""
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights(
+                [rng.uniform(low, 1.5, w.shape) for low, w in zip((0.5, -1, -1, 0.5), layer.get_weights(), strict=True)]
+            )
+    return model
+
+
+def test_folding_the_normalizations_changes_nothing():
+    model = trained(small(32))
+    photos = np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    plain = fakequant.folded(model)
+    assert not any(isinstance(layer, layers.BatchNormalization) for layer in plain.layers)
+    np.testing.assert_allclose(np.asarray(plain(photos)), np.asarray(model(photos, training=False)), atol=1e-5)
+
+
+def test_training_sees_the_roundings_that_int8_will_make(tmp_path):
+    """The model with roundings is nearer to what the runtime computes than the float model is."""
+    plain = fakequant.folded(trained(small(32)))
+    rng = np.random.default_rng(1)
+    photos = [rng.uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32) for _ in range(16)]
+    rounded = fakequant.rounded(plain)
+    for _ in range(3):
+        rounded(np.concatenate(photos), training=True)
+    plain.save(tmp_path / "plain.keras")
+    from model.training import keras_files
+
+    (tmp_path / "int8.tflite").write_bytes(quantize.convert(keras_files.load(tmp_path / "plain.keras"), "int8", photos))
+    int8 = Interpreter(tmp_path / "int8.tflite")
+    served = np.concatenate([int8(photo) for photo in photos])
+    distance = {
+        name: float(np.abs(np.asarray(model(np.concatenate(photos), training=False)) - served).mean())
+        for name, model in (("rounded", rounded), ("plain", plain))
+    }
+    assert distance["rounded"] < 0.6 * distance["plain"], distance
+
+
+def test_the_real_network_takes_imagenets_weights():
+    model = network.build(64, 3)
+    network.load_imagenet(model, imagenet.read(imagenet.path()))
+    assert model.output_shape == (None, 64, 64, 3)
+    photo = np.zeros((1, 64, 64, 3), np.float32)
+    np.testing.assert_allclose(np.asarray(model(photo)).sum(-1), 1, atol=1e-5)
+    folded = fakequant.folded(model)
+    np.testing.assert_allclose(np.asarray(folded(photo)), np.asarray(model(photo, training=False)), atol=1e-3)
+    assert len(fakequant.rounded(folded).layers) > len(folded.layers)
+
+
+def test_wrong_options_are_refused_in_one_line(drawn, discs, tmp_path, run_step):
+    with pytest.raises(StepError, match="multiple of 32"):
+        train.main(options(drawn, tmp_path, "--size", 50))
+    with pytest.raises(StepError, match="say --classes 3"):
+        train.main(options(discs, tmp_path))
+    assert "there is no folder" in refused(run_step("train", "--photos", tmp_path / "none", "--masks", tmp_path))
+    assert list(tmp_path.iterdir()) == []
