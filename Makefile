@@ -6,9 +6,10 @@ TRAIN_VENV ?= .venv-train
 PHOTO ?= client/web/sample.jpg
 PORT ?= 8080
 BIN := $(VENV)/bin
+LOCK_PINS := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve rehearse test lint lock clean train-setup train-test
+.PHONY: demo serve rehearse test lint lock clean bench train-setup train-test
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m client.demo $(PHOTO)
@@ -28,6 +29,9 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/shellcheck -x deploy.sh .ci/run
 
+bench: $(VENV)/test.stamp
+	for name in cold latency load growth; do $(BIN)/python -m benchmarks.$$name $(BENCH) || exit; done
+
 train-setup: $(TRAIN_VENV)/train.stamp
 
 train-test: $(TRAIN_VENV)/test.stamp
@@ -39,9 +43,11 @@ lock: $(VENV)/test.stamp
 	$(LOCK) tests/requirements.in --constraint requirements.txt --constraint client/requirements.txt --output-file tests/requirements.txt
 	$(LOCK) model/training/requirements.in --output-file model/training/requirements.txt
 	$(LOCK) tests/training/requirements.in --constraint model/training/requirements.txt --output-file tests/training/requirements.txt
+	for name in ok naive litserve; do $(LOCK_PINS) benchmarks/competitors/$$name/requirements.in --constraint requirements.txt --output-file benchmarks/competitors/$$name/requirements.txt || exit; done
+	$(LOCK_PINS) benchmarks/competitors/older/requirements.in --output-file benchmarks/competitors/older/requirements.txt
 
 clean:
-	rm -rf .venv* demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv* benchmarks/.cache demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -36,7 +36,8 @@ class Pairs(keras.utils.PyDataset):
         pairs = [self.augmenter.draw(int(i), self.size_px, rng) for i in indices]
         photos = np.stack([np.asarray(photo, np.float32) for photo, _ in pairs])
         targets = np.stack([np.asarray(target, np.float32) for _, target in pairs])
-        return (photos - MEAN) / STD, targets[..., None] / (255 if self.classes == 1 else 1)
+        most = np.float32(255 if self.classes == 1 else 1)
+        return (photos - np.float32(MEAN)) / np.float32(STD), targets[..., None] / most
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

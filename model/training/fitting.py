@@ -146,7 +146,9 @@ class Keeper(keras.callbacks.Callback):
         if done % self.run.every == 0 or done == self.phase.last:
             self._with_mean_weights(lambda: self._look(done, logs["loss"]))
         with step.whole(self.run.out / CHECKPOINT) as partial:
-            arrays = {f"array{i}": np.asarray(variable) for i, variable in enumerate(_variables(self.model))}
+            arrays: dict[str, Any] = {
+                f"array{i}": np.asarray(variable) for i, variable in enumerate(_variables(self.model))
+            }
             np.savez(partial, told=self.run.told(), epoch=done, **arrays)
 
     def _with_mean_weights(self, act: Callable[[], None]) -> None:
