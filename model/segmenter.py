@@ -71,8 +71,7 @@ class Segmenter:
             shot = photo.decode(data, self._enough_wh(options), self.settings.max_pixels)
             watch.mark("decode")
             size_wh = self.engine.size_for(shot.size_wh)
-            made = tensor.to_input(shot.pixels, size_wh, self.card, self.engine.input)
-            output = self.engine.run(interpreter, made)
+            output = self._infer(interpreter, shot.pixels, size_wh)
             scores = reading.scores(output, self.engine.output, size_wh, self.card)
             watch.mark("infer")
             picture = self._picture(scores, options, shot, size_wh)
@@ -88,8 +87,11 @@ class Segmenter:
         """
         with self.engine.borrow(self.settings.wait_limit_s) as interpreter:
             shot = photo.decode(data, self.engine.input_wh, self.settings.max_pixels)
-            size_wh = self.engine.size_for(shot.size_wh)
-            return self.engine.run(interpreter, tensor.to_input(shot.pixels, size_wh, self.card, self.engine.input))
+            return self._infer(interpreter, shot.pixels, self.engine.size_for(shot.size_wh))
+
+    def _infer(self, interpreter: Any, pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[Any]:
+        """Run the model on pixels at an input size, and give its output tensor as it is."""
+        return self.engine.run(interpreter, tensor.to_input(pixels, size_wh, self.card, self.engine.input))
 
     def about(self) -> dict[str, Any]:
         """Say what the model is, what it takes and what it gives, as it goes into JSON."""
