@@ -9,14 +9,13 @@ from __future__ import annotations
 import atexit
 import base64
 import errno
+import gc
 import hashlib
-import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from typing import Any, BinaryIO
 
 from model.errors import ModelNotFound, ModelRejected
 
-ROOT = Path(__file__).parent.parent
 URI = re.compile(r"gs://(?P<bucket>[^/]+)/(?P<name>.+?)(?:#(?P<generation>\d+))?")
 SOCKET_LIMIT_S = 20.0  # without a byte, before the connection is given up and made anew
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
@@ -86,32 +84,38 @@ class Fetch:
 
         uri: gs://bucket/object, with or without #generation
         """
+        import multiprocessing  # a bundled model has no need of it
+
+        # forking spares the imports that both need; a fork beside other threads could inherit a lock for ever
+        context = multiprocessing.get_context("fork" if threading.active_count() == 1 else "spawn")
         self._end = time.monotonic() + timeout_s
         self._timeout_s = timeout_s
         self._folder = Path(tempfile.mkdtemp(prefix="silhouette-"))
-        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from model import store; store.main()"
-        command = [sys.executable, "-c", code, uri, str(self._folder), sha256, str(timeout_s)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self._answer, other_end = context.Pipe(duplex=False)
+        arguments = other_end, uri, self._folder, sha256, timeout_s
+        self._process: Any = context.Process(target=_answer, args=arguments, daemon=True)  # type: ignore[attr-defined]
+        self._process.start()
+        other_end.close()
 
     def wait(self) -> Found:
         """Wait until the model is here, or the time is over.
 
         raises: ModelNotFound
         """
+        answer: Found | str = f"it was not here after {self._timeout_s:g} s"
         try:
-            text, _ = self._process.communicate(timeout=max(0.0, self._end - time.monotonic()) + GRACE_S)
-            answer = json.loads(text)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            answer = {"error": f"it was not here after {self._timeout_s:g} s"}
-        except ValueError:
-            answer = {"error": f"the process that fetches it ended with {self._process.returncode}"}
-        if "error" in answer:
+            if self._answer.poll(max(0.0, self._end - time.monotonic()) + GRACE_S):
+                answer = self._answer.recv()
+        except EOFError:
+            self._process.join()
+            answer = f"the process that fetches it ended with {self._process.exitcode}"
+        self._process.kill()
+        self._process.join()
+        if isinstance(answer, str):
             shutil.rmtree(self._folder, ignore_errors=True)
-            raise ModelNotFound(f"the model cannot be fetched: {answer['error']}")
+            raise ModelNotFound(f"the model cannot be fetched: {answer}")
         atexit.register(_clear, self._folder, os.getpid())
-        return Found(Path(answer["file"]), answer["sha256"], answer["generation"])
+        return answer
 
 
 def _clear(folder: Path, owner: int) -> None:
@@ -144,16 +148,15 @@ class Sink:
         return len(data)
 
 
-def main() -> None:
-    """Fetch a model and say on standard output where it is, or what went wrong: the process that Fetch begins."""
-    uri, folder, sha256, timeout_s = sys.argv[1:]
-    end = time.monotonic() + float(timeout_s)
+def _answer(to: Any, uri: str, folder: Path, sha256: str, timeout_s: float) -> None:
+    """Fetch a model and send back where it is, or what went wrong: the process that Fetch begins."""
+    gc.disable()  # it would go through every import; all is over soon
+    end = time.monotonic() + timeout_s
     try:
-        found = _fetch(uri, Path(folder), sha256, end)
-        answer = {"file": str(found.file), "sha256": found.sha256, "generation": found.generation}
+        answer: Found | str = _fetch(uri, folder, sha256, end)
     except Exception as error:  # of four libraries, and each reason is worth telling
-        answer = {"error": _reason(error)}
-    print(json.dumps(answer), flush=True)
+        answer = _reason(error)
+    to.send(answer)
     os._exit(0)  # connections and threads are nobody's concern any more
 
 
