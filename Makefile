@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 LOCK_PINS := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve rehearse test lint lock clean bench train-setup train-test
+.PHONY: demo serve rehearse test lint audit lock clean bench train-setup train-test
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m client.demo $(PHOTO)
@@ -28,6 +28,9 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck -x deploy.sh .ci/run
+
+audit: $(VENV)/test.stamp
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.audit
 
 bench: $(VENV)/test.stamp
 	for name in cold latency load growth; do $(BIN)/python -m benchmarks.$$name $(BENCH) || exit; done

@@ -120,7 +120,7 @@ prepare_account() {
 }
 
 deploy() {
-    local access=--no-allow-unauthenticated env="THREADS=$concurrency|INTERPRETERS=$interpreters"
+    local access=--no-allow-unauthenticated env="THREADS=$concurrency|INTERPRETERS=$interpreters|GOOGLE_CLOUD_PROJECT=$project"
     [ -z "$public" ] || access=--allow-unauthenticated
     [ -z "$model" ] || env+="|MODEL_URI=$model"
     local flags=(

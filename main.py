@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
 import re
+import socket
 import sys
 import threading
-import traceback
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flask
 import functions_framework
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, NotFound
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import HTTP_STATUS_CODES
 
-from model import errors, loading
+from model import errors, loading, log
 from model.options import NAMES, Options
 from model.settings import Settings
 
@@ -33,6 +35,7 @@ STATUS: dict[type[errors.SilhouetteError], int] = {
     errors.NotAPhoto: 415,
     errors.BrokenPhoto: 422,
     errors.PhotoTooLarge: 413,
+    errors.UploadTooSlow: 408,
     errors.ModelNotFound: 503,
     errors.ModelRejected: 500,
     errors.InferenceFailed: 500,
@@ -42,6 +45,13 @@ RETRY_AFTER_S = 2
 PHOTO_FIELDS = ("file", "image")
 CHUNK_BYTES = 1 << 20
 WEB = Path(__file__).parent / "client" / "web"
+GUARDS = {  # what browsers are told of every answer
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 CORS = {"Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Cold-Start, X-Model"}
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
@@ -53,7 +63,7 @@ try:
     settings = Settings.from_env()
     loader = loading.Loader(settings)
 except (errors.SilhouetteError, ValueError) as error:
-    loading.log("CRITICAL", f"cannot start: {error}")
+    log.write("CRITICAL", f"cannot start: {error}")
     sys.exit(f"silhouette cannot start: {error}")
 cold = threading.Lock()  # taken for good by the first mask of this instance
 
@@ -64,13 +74,14 @@ def run(request: flask.Request) -> flask.Response:
 
     raises: SilhouetteError, HTTPException; both become problem+json
     """
-    flask.after_this_request(share)
+    flask.g.began, flask.g.about = time.perf_counter(), {}
+    flask.after_this_request(finish)
     method = "GET" if request.method == "HEAD" else request.method
     if request.path not in {path for path, _ in ROUTES}:
         raise NotFound(f"there is nothing at {request.path[:80]}")
     allowed = sorted(verb for path, verb in ROUTES if path == request.path)
     if method == "OPTIONS":
-        return flask.Response(status=204, headers=identity() | {"Allow": ", ".join(allowed)})
+        return flask.Response(status=204, headers=common() | {"Allow": ", ".join(allowed)})
     answer = ROUTES.get((request.path, method))
     if answer is None:
         raise MethodNotAllowed(allowed)
@@ -82,8 +93,10 @@ def segment(request: flask.Request) -> flask.Response:
     segmenter = model_for(request)
     options = Options.parse(request.args, segmenter.card)
     answer = segmenter.segment(uploaded(request), options)
-    response = flask.Response(answer.body, content_type=answer.content_type, headers=identity())
-    response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in answer.stages_ms.items())
+    response = flask.Response(answer.body, content_type=answer.content_type, headers=common())
+    width, height = answer.photo_wh
+    stages_ms = {stage: round(ms, 2) for stage, ms in answer.stages_ms.items()}
+    flask.g.about |= {"photo": {"width": width, "height": height}, "stages_ms": stages_ms}
     if cold.acquire(blocking=False):
         response.headers["X-Cold-Start"] = "1"
     return response
@@ -93,7 +106,7 @@ def predict(request: flask.Request) -> flask.Response:
     """Give the raw output tensor as nested lists, as the older recipe's clients expect it."""
     segmenter = model_for(request)
     body = json.dumps({"result": segmenter.raw(uploaded(request)).tolist()})
-    return flask.Response(body, content_type="application/json", headers=identity())
+    return flask.Response(body, content_type="application/json", headers=common())
 
 
 def describe(request: flask.Request) -> flask.Response:
@@ -103,14 +116,14 @@ def describe(request: flask.Request) -> flask.Response:
         "options": NAMES,
         "limits": {"upload_bytes": settings.max_upload_bytes, "pixels": settings.max_pixels},
     }
-    return flask.Response(json.dumps(about, indent=2), content_type="application/json", headers=identity())
+    return flask.Response(json.dumps(about, indent=2), content_type="application/json", headers=common())
 
 
 def health(request: flask.Request) -> flask.Response:
     """Say whether this instance has made a mask yet."""
     loader.segmenter()
     body = json.dumps({"status": "ok" if cold.locked() else "no mask made yet"})
-    return flask.Response(body, 200 if cold.locked() else 503, content_type="application/json", headers=identity())
+    return flask.Response(body, 200 if cold.locked() else 503, content_type="application/json", headers=common())
 
 
 def home(request: flask.Request) -> flask.Response:
@@ -122,10 +135,10 @@ def home(request: flask.Request) -> flask.Response:
 def static(name: str, content_type: str) -> Callable[[flask.Request], flask.Response]:
     """Make the route of a file of client/web, which is read once."""
     body = (WEB / name).read_bytes()
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    headers = {"Cache-Control": "no-cache"}
     if content_type.startswith("text/html"):
-        headers |= {"Content-Security-Policy": policy(body), "Referrer-Policy": "no-referrer"}
-    return lambda _: flask.Response(body, content_type=content_type, headers=identity() | headers)
+        headers["Content-Security-Policy"] = policy(body)
+    return lambda _: flask.Response(body, content_type=content_type, headers=common() | headers)
 
 
 def policy(html: bytes) -> str:
@@ -148,13 +161,14 @@ ROUTES: dict[tuple[str, str], Callable[[flask.Request], flask.Response]] = {
 }
 
 
-def identity() -> dict[str, str]:
-    """Name the model, in the headers that every answer carries; before it is here, there is none to name."""
+def common() -> dict[str, str]:
+    """Give the headers that every answer carries: guards, and the model's name; before it is here, there is none."""
     segmenter = loader.ready()
+    headers = GUARDS | {"Vary": "Accept"}
     if segmenter is None:
-        return {"Vary": "Accept"}
+        return headers
     card = segmenter.card
-    return {"X-Model": f"{card.name}/{card.version}; sha256={segmenter.sha256[:12]}", "Vary": "Accept"}
+    return headers | {"X-Model": f"{card.name}/{card.version}; sha256={segmenter.sha256[:12]}"}
 
 
 def model_for(request: flask.Request) -> Segmenter:
@@ -165,20 +179,33 @@ def model_for(request: flask.Request) -> Segmenter:
     try:
         return loader.segmenter()
     except errors.ModelError:
-        while request.stream.read(CHUNK_BYTES):
+        for _ in chunks(request):
             pass
         raise
 
 
-def share(response: flask.Response) -> flask.Response:
+def finish(response: flask.Response) -> flask.Response:
+    """Put on an answer what every answer carries, and write its line into the log."""
+    request, about = flask.request, flask.g.about
+    share(request, response)
+    took_ms = (time.perf_counter() - flask.g.began) * 1000
+    stages = about.get("stages_ms") or {"total": round(took_ms, 2)}
+    response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms}" for stage, ms in stages.items())
+    if "X-Model" in response.headers:
+        about["model"] = response.headers["X-Model"]
+    sizes = request.content_length or about.pop("body", 0), response.calculate_content_length() or 0
+    log.request(request.method, request.path[:200], response.status_code, sizes, took_ms, trace(request), **about)
+    return response
+
+
+def share(request: flask.Request, response: flask.Response) -> None:
     """Let the pages of ALLOWED_ORIGINS read an answer."""
-    origin = flask.request.headers.get("Origin", "")
+    origin = request.headers.get("Origin", "")
     if settings.allowed_origins:
         response.vary.add("Origin")
     if origin and {"*", origin} & {*settings.allowed_origins}:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers.update(PREFLIGHT if flask.request.method == "OPTIONS" else CORS)
-    return response
+        response.headers.update(PREFLIGHT if request.method == "OPTIONS" else CORS)
 
 
 def uploaded(request: flask.Request) -> bytes:
@@ -202,10 +229,10 @@ def uploaded(request: flask.Request) -> bytes:
 def whole_body(request: flask.Request, limit_bytes: int) -> bytes:
     """Read the body up to a limit; beyond it, read on and keep nothing, so that the answer can be sent.
 
-    raises: PhotoTooLarge
+    raises: PhotoTooLarge, UploadTooSlow
     """
     kept, count = [], 0
-    while chunk := request.stream.read(CHUNK_BYTES):
+    for chunk in chunks(request):
         count += len(chunk)
         if count <= limit_bytes:
             kept.append(chunk)
@@ -214,6 +241,36 @@ def whole_body(request: flask.Request, limit_bytes: int) -> bytes:
     if count > limit_bytes:
         raise errors.PhotoTooLarge(f"the upload has {count} bytes; the limit is {limit_bytes}")
     return b"".join(kept)
+
+
+def chunks(request: flask.Request) -> Iterator[bytes]:
+    """Give the body as it comes; one that is not here in time is cut off.
+
+    A read waits for as many bytes as it asks for, however slowly they trickle; so that it ends, the connection is
+    closed under it.
+    raises: UploadTooSlow
+    """
+    connection: Any = request.environ.get("gunicorn.socket")
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with contextlib.suppress(OSError):  # the caller was faster, and is gone
+            connection.shutdown(socket.SHUT_RD)
+
+    timer = threading.Timer(settings.request_timeout_s, cut)
+    if connection:
+        timer.start()
+    try:
+        while chunk := request.stream.read(CHUNK_BYTES):
+            yield chunk
+    except (OSError, ClientDisconnected):
+        if not late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise errors.UploadTooSlow(f"the upload was not here after {settings.request_timeout_s:g} s")
 
 
 @functions_framework.errorhandler(errors.SilhouetteError)
@@ -248,9 +305,10 @@ def unforeseen_error(error: Exception) -> flask.Response:
 def problem(status: int, code: str, detail: str) -> flask.Response:
     """Make an answer of RFC 9457."""
     title = HTTP_STATUS_CODES.get(status, "Error")
+    flask.g.setdefault("about", {})["code"] = code  # favicon.ico is refused before it comes to run
     body: dict[str, Any] = {"type": f"urn:silhouette:{code}", "title": title, "status": status}
     text = json.dumps({**body, "detail": detail, "code": code})
-    return flask.Response(text, status, content_type="application/problem+json", headers=identity())
+    return flask.Response(text, status, content_type="application/problem+json", headers=common())
 
 
 def code_of(name: str) -> str:
@@ -259,6 +317,14 @@ def code_of(name: str) -> str:
 
 
 def log_error(error: Exception) -> None:
-    """Write one line as Cloud Logging and Error Reporting read it."""
-    trace = "".join(traceback.format_exception(error))
-    print(json.dumps({"severity": "ERROR", "message": trace}), file=sys.stderr, flush=True)
+    """Write an error of ours into the log; what the caller hears of it is another matter."""
+    request = flask.request
+    service = settings.k_service, settings.k_revision
+    log.error(error, request.method, request.path[:200], service, trace(request))
+
+
+def trace(request: flask.Request) -> dict[str, str]:
+    """Tell which trace a request belongs to, as fields of a line."""
+    headers = request.headers
+    cloud_context, traceparent = headers.get("X-Cloud-Trace-Context", ""), headers.get("traceparent", "")
+    return log.trace(cloud_context, traceparent, settings.google_cloud_project)

@@ -2,7 +2,7 @@
 
 SilhouetteError
 |- PhotoError        the caller's photo or options
-|  |- EmptyBody, NotAPhoto, BrokenPhoto, PhotoTooLarge, BadOption
+|  |- EmptyBody, NotAPhoto, BrokenPhoto, PhotoTooLarge, UploadTooSlow, BadOption
 |- ModelError        the model, or the runtime that runs it
 |  |- ModelNotFound, ModelRejected, InferenceFailed
 `- Busy              too many requests at once
@@ -33,6 +33,10 @@ class BrokenPhoto(PhotoError):
 
 class PhotoTooLarge(PhotoError):
     """The upload has too many bytes, or the image too many pixels."""
+
+
+class UploadTooSlow(PhotoError):
+    """The photo was not here in time."""
 
 
 class BadOption(PhotoError):

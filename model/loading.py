@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from model import store
+from model import log, store
 from model.errors import ModelError, ModelNotFound
 from model.settings import Settings
 
@@ -88,7 +86,7 @@ class Loader:
             self._error = error
             self._not_before = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        log("ERROR", str(error))
+        log.write("ERROR", str(error))
 
     def _say_what(self, segmenter: Segmenter) -> None:
         """Log what is out of the ordinary about the model, and which version came from Cloud Storage."""
@@ -98,9 +96,4 @@ class Loader:
             notes.append(f"it has no card of its own: what it means is {card.source}; GET / shows it")
         if notes or store.is_remote(self._settings.model_uri):
             about = f"model {card.name}, version {card.version}, sha256 {segmenter.sha256[:12]}"
-            log("WARNING" if notes else "INFO", "; ".join([about, *notes]))
-
-
-def log(severity: str, message: str) -> None:
-    """Write one line as Cloud Logging reads it."""
-    print(json.dumps({"severity": severity, "message": message}), file=sys.stderr, flush=True)
+            log.write("WARNING" if notes else "INFO", "; ".join([about, *notes]))

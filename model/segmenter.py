@@ -30,10 +30,11 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a caller gets, and the milliseconds that each stage of it took."""
+    """What a caller gets, how large the photo was, and the milliseconds that each stage took."""
 
     body: bytes
     content_type: str
+    photo_wh: tuple[int, int]
     stages_ms: dict[str, float]
 
 
@@ -78,7 +79,8 @@ class Segmenter:
             watch.mark("mask")
             body = self._encode(shot.pixels, picture, options)
             watch.mark("encode")
-        return Answer(body, "application/json" if options.output == "json" else "image/png", watch.ms)
+        content_type = "application/json" if options.output == "json" else "image/png"
+        return Answer(body, content_type, shot.size_wh, watch.ms)
 
     def raw(self, data: bytes) -> NDArray[Any]:
         """Run the model on a photo and give its output tensor as it is.

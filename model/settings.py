@@ -20,21 +20,28 @@ class Settings:
     model_uri: path of a .tflite, or gs://bucket/object, with #generation to say which version
     interpreters: photos worked on at once
     wait_limit_s: how long a request waits for an interpreter before it is told to come back
+    request_timeout_s: how long a request's body may take to arrive
     max_upload_bytes: size of a request's body
     max_pixels: width times height of a photo, as its header claims it
     model_sha256: checksum that the model must have, in hex; empty for any
     model_fetch_timeout_s: how long the model may take to come from Cloud Storage
     allowed_origins: whose pages a browser lets read the answers; "*" for any
+    google_cloud_project: id of the project, which lets the log lines of a request stand with its trace
+    k_service, k_revision: names that Cloud Run gives the service and its revision
     """
 
     model_uri: str = str(BUNDLED_MODEL)
     interpreters: int = 1
     wait_limit_s: float = 30.0
+    request_timeout_s: float = 60.0
     max_upload_bytes: int = 32 * 2**20
     max_pixels: int = 100_000_000
     model_sha256: str = ""
     model_fetch_timeout_s: float = 60.0
     allowed_origins: tuple[str, ...] = ()
+    google_cloud_project: str = ""
+    k_service: str = "silhouette"
+    k_revision: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -46,11 +53,15 @@ class Settings:
             model_uri=env.get("MODEL_URI") or cls.model_uri,
             interpreters=_positive(env, "INTERPRETERS", _cpus(), int),
             wait_limit_s=_positive(env, "WAIT_LIMIT_S", cls.wait_limit_s, float),
+            request_timeout_s=_positive(env, "REQUEST_TIMEOUT_S", cls.request_timeout_s, float),
             max_upload_bytes=_positive(env, "MAX_UPLOAD_BYTES", cls.max_upload_bytes, int),
             max_pixels=_positive(env, "MAX_PIXELS", cls.max_pixels, int),
             model_sha256=_sha256(env, "MODEL_SHA256"),
             model_fetch_timeout_s=_positive(env, "MODEL_FETCH_TIMEOUT_S", cls.model_fetch_timeout_s, float),
             allowed_origins=_origins(env, "ALLOWED_ORIGINS"),
+            google_cloud_project=env.get("GOOGLE_CLOUD_PROJECT", cls.google_cloud_project),
+            k_service=env.get("K_SERVICE", cls.k_service),
+            k_revision=env.get("K_REVISION", cls.k_revision),
         )
 
 

@@ -30,10 +30,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(**env: str) -> Iterator[str]:
-    """Run the function as the cloud runs it, and give its URL once it answers."""
+def serving(*before: str, **env: str) -> Iterator[str]:
+    """Run the function as the cloud runs it, and give its URL once it answers.
+
+    before: a command that runs it
+    """
     port = free_port()
     command = [
+        *before,
         sys.executable,
         "-m",
         "functions_framework",

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import flask
 import httpx
 import numpy as np
 import pytest
@@ -267,7 +270,88 @@ def test_json_lines_are_what_the_function_logs_of_a_fault(capfd):
     import main
 
     capfd.readouterr()  # what the runtime says when it is loaded
-    main.log_error(ValueError("boom"))
-    line = json.loads(capfd.readouterr().err)
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with flask.Flask("x").test_request_context("/?secret=1", headers={"X-Cloud-Trace-Context": f"{trace}/5;o=1"}):
+        main.log_error(ValueError("boom"))
+    text = capfd.readouterr().err
+    line = json.loads(text)
     assert line["severity"] == "ERROR"
     assert "ValueError: boom" in line["message"]
+    assert line["@type"].endswith("ReportedErrorEvent")
+    assert line["context"]["httpRequest"] == {"method": "GET", "url": "/", "responseStatusCode": 500}
+    assert line["logging.googleapis.com/trace"] == trace
+    assert "secret" not in text
+
+
+def test_every_answer_carries_the_guards(http, sample):
+    answers = (
+        http.post("/", content=sample),
+        http.post("/", content=b"x"),
+        http.get("/nowhere"),
+        http.get("/favicon.ico"),
+    )
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_each_request_leaves_one_line_that_joins_its_trace_and_holds_nothing_of_the_photo(capfd, sample):
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    cloud = "105445aa7843bc8bf206b12000100000/1;o=1"
+    with serving(GOOGLE_CLOUD_PROJECT="project", K_SERVICE="pets") as url, httpx.Client(base_url=url) as client:
+        client.post("/?threshold=0.625", content=sample, headers={"traceparent": parent})
+        client.post("/", content=sample[:5000], headers={"X-Cloud-Trace-Context": cloud, "User-Agent": "secret-agent"})
+        client.post("/", content=b"secret words", headers={"traceparent": "nonsense"})
+    text = capfd.readouterr().err
+    for word in ("secret", "0.625", "127.0.0.1:"):
+        assert word not in text
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    good, broken, nonsense = [line for line in lines if line["httpRequest"]["requestMethod"] == "POST"]
+    assert (good["severity"], broken["severity"]) == ("INFO", "WARNING")
+    assert good["httpRequest"]["status"] == 200
+    assert good["httpRequest"]["requestSize"] == str(len(sample))
+    assert good["photo"] == {"width": 451, "height": 300}
+    assert list(good["stages_ms"]) == ["wait", "decode", "infer", "mask", "encode"]
+    assert good["model"].startswith("pets/")
+    assert good["logging.googleapis.com/trace"] == "projects/project/traces/4bf92f3577b34da6a3ce929d0e0e4736"
+    assert good["logging.googleapis.com/spanId"] == "00f067aa0ba902b7"
+    assert (broken["code"], broken["httpRequest"]["status"]) == ("broken-photo", 422)
+    assert broken["logging.googleapis.com/trace"] == "projects/project/traces/105445aa7843bc8bf206b12000100000"
+    assert broken["logging.googleapis.com/spanId"] == "0000000000000001"
+    assert "logging.googleapis.com/trace" not in nonsense
+
+
+def test_an_upload_that_trickles_is_cut_off_and_others_are_served_meanwhile(sample):
+    with serving(REQUEST_TIMEOUT_S="1", THREADS="2") as url:
+        host, port = url.removeprefix("http://").split(":")
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sample)}\r\n\r\n".encode()
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(head + sample[:100])
+            began = time.monotonic()
+            assert httpx.post(url, content=sample).status_code == 200
+            slow.settimeout(0.2)
+            answer, sent = b"", 100
+            while not answer and time.monotonic() - began < 15:
+                try:
+                    answer = slow.recv(65536)
+                except TimeoutError:
+                    slow.sendall(sample[sent : sent + 1])
+                    sent += 1
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"upload-too-slow" in answer + slow.recv(65536)
+        assert httpx.post(url, content=sample).status_code == 200
+
+
+def test_an_upload_is_never_written_to_disk(sample, encode):
+    large = encode(Image.effect_noise((3000, 3000), 80).convert("RGB"), "PNG")
+    assert len(large) > 20_000_000
+    no_file_past_8_kib = "bash", "-c", 'ulimit -f 8; exec "$@" 2>/dev/null', "-"
+    with (
+        serving(*no_file_past_8_kib, REQUEST_TIMEOUT_S="120") as url,
+        httpx.Client(base_url=url, timeout=120) as client,
+    ):
+        assert client.post("/", content=large).status_code == 200
+        assert client.post("/", files={"file": ("large.png", large)}).status_code == 200
+        assert client.post("/predict", files={"file": ("large.png", large)}).status_code == 200

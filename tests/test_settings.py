@@ -16,12 +16,19 @@ def test_every_setting_is_read_from_the_variable_of_its_name():
         "MODEL_URI": "other.tflite",
         "INTERPRETERS": "3",
         "WAIT_LIMIT_S": "1.5",
+        "REQUEST_TIMEOUT_S": "2.5",
         "MAX_UPLOAD_BYTES": "1000",
         "MAX_PIXELS": "2000",
         "MODEL_SHA256": "AB" * 32,
         "MODEL_FETCH_TIMEOUT_S": "7",
+        "ALLOWED_ORIGINS": "https://example.com, https://example.org",
+        "GOOGLE_CLOUD_PROJECT": "project",
+        "K_SERVICE": "pets",
+        "K_REVISION": "pets-00001",
     }
-    assert Settings.from_env(env) == Settings("other.tflite", 3, 1.5, 1000, 2000, "ab" * 32, 7.0)
+    origins = "https://example.com", "https://example.org"
+    expected = "other.tflite", 3, 1.5, 2.5, 1000, 2000, "ab" * 32, 7.0, origins, "project", "pets", "pets-00001"
+    assert Settings.from_env(env) == Settings(*expected)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
