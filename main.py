@@ -22,7 +22,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllo
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import HTTP_STATUS_CODES
 
-from model import errors, loading, log
+from model import errors, events, loading, log
 from model.options import NAMES, Options
 from model.settings import Settings
 
@@ -40,6 +40,8 @@ STATUS: dict[type[errors.SilhouetteError], int] = {
     errors.ModelRejected: 500,
     errors.InferenceFailed: 500,
     errors.Busy: 503,
+    errors.BadEvent: 400,
+    errors.StorageFailed: 503,
 }
 RETRY_AFTER_S = 2
 PHOTO_FIELDS = ("file", "image")
@@ -90,16 +92,47 @@ def run(request: flask.Request) -> flask.Response:
 
 def segment(request: flask.Request) -> flask.Response:
     """Turn the uploaded photo into a mask, or what else `output` asks for."""
+    if settings.mask_bucket and events.is_event(small_headers(request)):
+        return deliver(request)
     segmenter = model_for(request)
     options = Options.parse(request.args, segmenter.card)
     answer = segmenter.segment(uploaded(request), options)
     response = flask.Response(answer.body, content_type=answer.content_type, headers=common())
     width, height = answer.photo_wh
-    stages_ms = {stage: round(ms, 2) for stage, ms in answer.stages_ms.items()}
-    flask.g.about |= {"photo": {"width": width, "height": height}, "stages_ms": stages_ms}
-    if cold.acquire(blocking=False):
+    return timed(response, answer.stages_ms, photo={"width": width, "height": height})
+
+
+def deliver(request: flask.Request) -> flask.Response:
+    """Take a storage event, as Eventarc posts it: the mask of its photo goes to MASK_BUCKET.
+
+    204 means that all is done that will ever be: a mask or a note is there, the photo is gone, or its event is refused,
+    as those of other buckets are; any other status and Pub/Sub would deliver it again for days. 503 asks for just
+    that. Who may post here is the platform's concern: the function is private, and Eventarc's account may call it.
+    raises: BadEvent, PhotoTooLarge, ModelNotFound, InferenceFailed, Busy, StorageFailed
+    """
+    segmenter = model_for(request)
+    from model import bucket  # it imports what the model has imported by now
+
+    event = events.read(small_headers(request), whole_body(request, events.LONGEST_BYTES))
+    done = bucket.take(event, segmenter, settings)
+    outcome = f"{done.outcome}; code={done.code}" if done.code else done.outcome
+    response = flask.Response(status=204, headers=common() | {"X-Outcome": outcome})
+    return timed(response, done.stages_ms, outcome=outcome)
+
+
+def timed(response: flask.Response, stages_ms: dict[str, float], **about: Any) -> flask.Response:
+    """Note how long each stage took, and say whether the mask is the first of this instance.
+
+    about: what else the log line of the request is to say
+    """
+    flask.g.about |= {**about, "stages_ms": {stage: round(ms, 2) for stage, ms in stages_ms.items()}}
+    if "infer" in stages_ms and cold.acquire(blocking=False):
         response.headers["X-Cold-Start"] = "1"
     return response
+
+
+def small_headers(request: flask.Request) -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers.items()}
 
 
 def predict(request: flask.Request) -> flask.Response:
@@ -115,6 +148,7 @@ def describe(request: flask.Request) -> flask.Response:
         **loader.segmenter().about(),
         "options": NAMES,
         "limits": {"upload_bytes": settings.max_upload_bytes, "pixels": settings.max_pixels},
+        "events": events.places(settings) if settings.mask_bucket else None,
     }
     return flask.Response(json.dumps(about, indent=2), content_type="application/json", headers=common())
 
@@ -279,7 +313,7 @@ def own_error(error: errors.SilhouetteError) -> flask.Response:
     status = STATUS[type(error)]
     if status == 500:
         log_error(error)
-    response = problem(status, code_of(type(error).__name__), str(error))
+    response = problem(status, errors.code_of(type(error).__name__), str(error))
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -288,7 +322,7 @@ def own_error(error: errors.SilhouetteError) -> flask.Response:
 @functions_framework.errorhandler(HTTPException)
 def http_error(error: HTTPException) -> flask.Response:
     """Answer what Flask or a route says in HTTP's own terms."""
-    response = problem(error.code or 500, code_of(type(error).__name__), error.description or "")
+    response = problem(error.code or 500, errors.code_of(type(error).__name__), error.description or "")
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
@@ -309,11 +343,6 @@ def problem(status: int, code: str, detail: str) -> flask.Response:
     body: dict[str, Any] = {"type": f"urn:silhouette:{code}", "title": title, "status": status}
     text = json.dumps({**body, "detail": detail, "code": code})
     return flask.Response(text, status, content_type="application/problem+json", headers=common())
-
-
-def code_of(name: str) -> str:
-    """Turn a class's name into a code: NotAPhoto into not-a-photo."""
-    return "".join("-" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("-")
 
 
 def log_error(error: Exception) -> None:

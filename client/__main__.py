@@ -9,6 +9,7 @@ import sys
 
 from PIL import Image
 
+from client.command.backfill import run_backfill
 from client.command.many import run_many
 from client.command.one import run_one
 from client.command.options import read_options
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     Image.MAX_IMAGE_PIXELS = None  # the photos are the user's own, and none is too large
     print_any_name()
     try:
+        if options.masks:
+            return run_backfill(options)
         return run_many(options) if is_for_many(options.sources) else run_one(options)
     except PlanError as error:
         print(error, file=sys.stderr)

@@ -24,6 +24,7 @@ class Answer:
     round_trip_ms: of the last try alone, from the first byte sent to the last received
     tries: 1 where nothing went wrong
     sent_wh: the size the photo was scaled down to before sending; None where it was sent as it was
+    outcome: what became of a storage event, "mask", "present" or "gone"; empty for a photo
     """
 
     body: bytes = field(repr=False)
@@ -35,6 +36,7 @@ class Answer:
     round_trip_ms: float
     tries: int = 1
     sent_wh: tuple[int, int] | None = None
+    outcome: str = ""
 
 
 def read_answer(exchange: Exchange, output: str) -> Answer:

@@ -11,6 +11,7 @@ import httpx
 
 from client.answer import Answer, read_answer
 from client.errors import Stopped
+from client.event import ask_event, read_receipt
 from client.mask import Mask
 from client.parcel import pack, unpack
 from client.photo import Photo, to_bytes
@@ -88,6 +89,14 @@ class Client:
         raises: ServerError, Unreachable, BadAnswer, AuthError, Stopped
         """
         return read_model(self._exchange(ask_model()))
+
+    def deliver(self, event: dict[str, Any]) -> Answer:
+        """Deliver a storage event, and yield what became of it, with no body.
+
+        event: as client.event.finalized makes it
+        raises: ServerError, NotAllowed, Unreachable, BadAnswer, AuthError, Stopped
+        """
+        return read_receipt(self._exchange(ask_event(event)))
 
     def close(self) -> None:
         """Close the connections."""

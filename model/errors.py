@@ -5,7 +5,9 @@ SilhouetteError
 |  |- EmptyBody, NotAPhoto, BrokenPhoto, PhotoTooLarge, UploadTooSlow, BadOption
 |- ModelError        the model, or the runtime that runs it
 |  |- ModelNotFound, ModelRejected, InferenceFailed
-`- Busy              too many requests at once
+|- Busy              too many requests at once
+|- BadEvent          a storage event that cannot be read
+`- StorageFailed     Cloud Storage does not do its part now
 """
 
 from __future__ import annotations
@@ -61,3 +63,16 @@ class InferenceFailed(ModelError):
 
 class Busy(SilhouetteError):
     """No interpreter came free within the time a request may wait."""
+
+
+class BadEvent(SilhouetteError):
+    """An event came that is no whole CloudEvent about an object."""
+
+
+class StorageFailed(SilhouetteError):
+    """A photo cannot be read, or a mask not be written, for reasons that may pass."""
+
+
+def code_of(name: str) -> str:
+    """Turn a class's name into a code: NotAPhoto into not-a-photo."""
+    return "".join("-" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("-")

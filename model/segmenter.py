@@ -27,6 +27,11 @@ class Stopwatch:
         self.ms[stage] = (now - self._last) * 1000
         self._last = now
 
+    def take(self, stages_ms: dict[str, float]) -> None:
+        """Take over the stages that another watch has measured since the last."""
+        self.ms |= stages_ms
+        self._last = time.perf_counter()
+
 
 @dataclass(frozen=True)
 class Answer:

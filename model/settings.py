@@ -28,6 +28,8 @@ class Settings:
     allowed_origins: whose pages a browser lets read the answers; "*" for any
     google_cloud_project: id of the project, which lets the log lines of a request stand with its trace
     k_service, k_revision: names that Cloud Run gives the service and its revision
+    photo_buckets: whose events are taken; none where masks are made by request alone
+    mask_bucket: where the masks of those photos go
     """
 
     model_uri: str = str(BUNDLED_MODEL)
@@ -42,6 +44,8 @@ class Settings:
     google_cloud_project: str = ""
     k_service: str = "silhouette"
     k_revision: str = ""
+    photo_buckets: tuple[str, ...] = ()
+    mask_bucket: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -49,6 +53,7 @@ class Settings:
 
         raises: ValueError naming the variable when one has no sense
         """
+        photo_buckets, mask_bucket = _buckets(env, "PHOTO_BUCKETS", "MASK_BUCKET")
         return cls(
             model_uri=env.get("MODEL_URI") or cls.model_uri,
             interpreters=_positive(env, "INTERPRETERS", _cpus(), int),
@@ -62,6 +67,8 @@ class Settings:
             google_cloud_project=env.get("GOOGLE_CLOUD_PROJECT", cls.google_cloud_project),
             k_service=env.get("K_SERVICE", cls.k_service),
             k_revision=env.get("K_REVISION", cls.k_revision),
+            photo_buckets=photo_buckets,
+            mask_bucket=mask_bucket,
         )
 
 
@@ -91,6 +98,19 @@ def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:
         if not re.fullmatch(r"\*|https?://[^/?#@*]+", origin):
             raise ValueError(f"{name} must be * or origins such as https://example.com, not {origin!r}")
     return origins
+
+
+def _buckets(env: Mapping[str, str], name: str, mask_name: str) -> tuple[tuple[str, ...], str]:
+    """Read the buckets of photos and the one of masks; a mask in a bucket of photos would be an event of its own."""
+    photos, mask = tuple(re.findall(r"[^,\s]+", env.get(name, ""))), env.get(mask_name, "").strip()
+    if bool(photos) != bool(mask):
+        raise ValueError(f"{name} and {mask_name} go together; {mask_name if photos else name} is not set")
+    for bucket in (*photos, mask):
+        if bucket and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", bucket):
+            raise ValueError(f"{name} and {mask_name} must be names of buckets, without gs://, not {bucket!r}")
+    if mask in photos:
+        raise ValueError(f"{mask_name} must be none of {name}, or every mask would be taken for a photo")
+    return tuple(dict.fromkeys(photos)), mask
 
 
 def _cpus() -> int:

@@ -1,14 +1,13 @@
-"""Where a model comes from: a path, or Cloud Storage. google.cloud.storage enters here.
+"""Where a model comes from: a path, or Cloud Storage.
 
-It takes longer to import, and more memory, than all else together. So a process of its own fetches the model and
-is gone when that is done; and one that hangs can be ended, whatever it hangs on.
+google.cloud.storage takes longer to import, and more memory, than all else together. So a process of its own fetches
+the model and is gone when that is done; and one that hangs can be ended, whatever it hangs on.
 """
 
 from __future__ import annotations
 
 import atexit
 import base64
-import errno
 import gc
 import hashlib
 import os
@@ -21,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from model import cloud
 from model.errors import ModelNotFound, ModelRejected
 
 URI = re.compile(r"gs://(?P<bucket>[^/]+)/(?P<name>.+?)(?:#(?P<generation>\d+))?")
-SOCKET_LIMIT_S = 20.0  # without a byte, before the connection is given up and made anew
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 GRACE_S = 1.0  # for the fetching process to end by itself
 
 
@@ -123,14 +121,6 @@ def _clear(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class Failed(Exception):
-    """Trying again changes nothing."""
-
-
-class Differs(Exception):
-    """What came is not what is stored; trying again may help."""
-
-
 class Sink:
     """A file that takes its checksums as it is written, and no more once the time is over."""
 
@@ -140,7 +130,7 @@ class Sink:
 
     def write(self, data: bytes) -> int:
         if time.monotonic() > self._end:
-            raise Failed("the link is too slow")
+            raise cloud.Failed("the link is too slow")
         self._file.write(data)
         self.sha256.update(data)
         self.crc32c.update(data)
@@ -155,7 +145,7 @@ def _answer(to: Any, uri: str, folder: Path, sha256: str, timeout_s: float) -> N
     try:
         answer: Found | str = _fetch(uri, folder, sha256, end)
     except Exception as error:  # of four libraries, and each reason is worth telling
-        answer = _reason(error)
+        answer = cloud.reason(error)
     to.send(answer)
     os._exit(0)  # connections and threads are nobody's concern any more
 
@@ -164,36 +154,23 @@ def _fetch(uri: str, folder: Path, sha256: str, end: float) -> Found:
     """Fetch the model, anew as long as there is time and it may help."""
     match = URI.fullmatch(uri)
     if match is None:
-        raise Failed(f"{uri} names no object")
+        raise cloud.Failed(f"{uri} names no object")
     generation = match["generation"]
-    pause_s = FIRST_PAUSE_S
-    while True:
-        try:
-            blob = _blob(match["bucket"], match["name"], generation, end)
-            generation = str(blob.generation)  # the version found first is the one that is fetched
-            return _download(blob, folder, sha256, end)
-        except Exception as error:
-            if not _passing(error) or time.monotonic() + pause_s > end:
-                raise
-        time.sleep(pause_s)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def attempt() -> Found:
+        nonlocal generation
+        blob = _blob(match["bucket"], match["name"], generation, end)
+        generation = str(blob.generation)  # the version found first is the one that is fetched
+        return _download(blob, folder, sha256, end)
+
+    return cloud.patiently(attempt, end)
 
 
 def _blob(bucket: str, name: str, generation: str | None, end: float) -> Any:
     """Look the object up."""
-    blob = _client().bucket(bucket).blob(name, generation=int(generation) if generation else None)
+    blob = cloud.client().bucket(bucket).blob(name, generation=int(generation) if generation else None)
     blob.reload(**_patience(end))
     return blob
-
-
-def _client() -> Any:
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-
-    try:
-        return storage.Client(project="none")  # objects need none, and asking for it takes a request
-    except DefaultCredentialsError:
-        return storage.Client.create_anonymous_client()  # for what everyone may read
 
 
 def _download(blob: Any, folder: Path, sha256: str, end: float) -> Found:
@@ -209,9 +186,9 @@ def _download(blob: Any, folder: Path, sha256: str, end: float) -> Found:
         pinned.download_to_file(sink, raw_download=True, checksum=None, **_patience(end))
     found_crc32c = base64.b64encode(sink.crc32c.digest()).decode()
     if sink.size != blob.size or (blob.crc32c and found_crc32c != blob.crc32c):
-        raise Differs("its checksum differs from the one that Cloud Storage has")
+        raise cloud.Differs("its checksum differs from the one that Cloud Storage has")
     if sha256 and sink.sha256.hexdigest() != sha256:
-        raise Failed("it is not the model that MODEL_SHA256 names")
+        raise cloud.Failed("it is not the model that MODEL_SHA256 names")
     partial.rename(file)
     return Found(file, sink.sha256.hexdigest(), str(blob.generation))
 
@@ -220,31 +197,5 @@ def _patience(end: float) -> dict[str, Any]:
     """Give the library's own words for the time that is left."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    left_s = max(0.1, end - time.monotonic())
-    socket_s = min(SOCKET_LIMIT_S, left_s)
-    retry = DEFAULT_RETRY.with_timeout(left_s).with_delay(FIRST_PAUSE_S, LONGEST_PAUSE_S)
-    return {"timeout": (socket_s, socket_s), "retry": retry}
-
-
-def _passing(error: Exception) -> bool:
-    """Tell whether trying again may help."""
-    from google.api_core.exceptions import ClientError, TooManyRequests
-
-    if isinstance(error, Failed) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
-        return False
-    return isinstance(error, TooManyRequests) or not isinstance(error, ClientError)
-
-
-def _reason(error: Exception) -> str:
-    """Say in one line what went wrong."""
-    from google.api_core.exceptions import Forbidden, NotFound, Unauthorized
-
-    if isinstance(error, NotFound):
-        return "there is no such bucket, object or generation"
-    if isinstance(error, Forbidden | Unauthorized):
-        return "this function's service account may not read it"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk has no room for it"
-    if isinstance(error, Failed | Differs):
-        return str(error)
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    retry = DEFAULT_RETRY.with_timeout(max(0.1, end - time.monotonic()))
+    return cloud.time_limit(end) | {"retry": retry.with_delay(cloud.FIRST_PAUSE_S, cloud.LONGEST_PAUSE_S)}

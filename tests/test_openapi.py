@@ -106,7 +106,7 @@ def test_the_contract_has_the_options_of_the_code_and_their_values() -> None:
 def test_the_contract_has_the_statuses_and_codes_of_the_code() -> None:
     import main
 
-    ours = {(status, main.code_of(kind.__name__)) for kind, status in main.STATUS.items()}
+    ours = {(status, main.errors.code_of(kind.__name__)) for kind, status in main.STATUS.items()}
     ours |= {(404, "not-found"), (405, "method-not-allowed"), (500, "internal-error")}
     responses = CONTRACT["components"]["responses"].values()
     answers = [answer["content"]["application/problem+json"] for answer in responses]
@@ -116,8 +116,8 @@ def test_the_contract_has_the_statuses_and_codes_of_the_code() -> None:
         assert value["code"] == code
         assert value["type"] == f"urn:silhouette:{code}"
         assert value["title"] == main.HTTP_STATUS_CODES[value["status"]]
-    for operation in ("/", "post"), ("/predict", "post"):
-        assert {int(status) for status in OPERATIONS[operation]["responses"]} == {200, *main.STATUS.values()}
+    for path, good in ("/", {200, 204}), ("/predict", {200}):
+        assert {int(status) for status in OPERATIONS[path, "post"]["responses"]} == {*good, *main.STATUS.values()}
 
 
 def test_what_a_path_or_method_beyond_the_contract_gets_is_in_it_too(http: httpx.Client) -> None:

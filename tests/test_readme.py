@@ -129,5 +129,5 @@ def test_the_tables_name_every_option_setting_and_code():
     for name in (*NAMES, *OUTPUTS, *(field.name.upper() for field in fields(Settings))):
         assert f"`{name}`" in README, name
     for error, status in main.STATUS.items():
-        row = next(line for line in README.splitlines() if f"`{main.code_of(error.__name__)}`" in line)
+        row = next(line for line in README.splitlines() if f"`{main.errors.code_of(error.__name__)}`" in line)
         assert str(status) in row, row

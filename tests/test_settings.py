@@ -25,10 +25,12 @@ def test_every_setting_is_read_from_the_variable_of_its_name():
         "GOOGLE_CLOUD_PROJECT": "project",
         "K_SERVICE": "pets",
         "K_REVISION": "pets-00001",
+        "PHOTO_BUCKETS": "in-1, in-2",
+        "MASK_BUCKET": "out",
     }
     origins = "https://example.com", "https://example.org"
-    expected = "other.tflite", 3, 1.5, 2.5, 1000, 2000, "ab" * 32, 7.0, origins, "project", "pets", "pets-00001"
-    assert Settings.from_env(env) == Settings(*expected)
+    names = "project", "pets", "pets-00001", ("in-1", "in-2"), "out"
+    assert Settings.from_env(env) == Settings("other.tflite", 3, 1.5, 2.5, 1000, 2000, "ab" * 32, 7.0, origins, *names)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
@@ -40,3 +42,18 @@ def test_a_setting_without_sense_is_refused_by_its_name(value):
 def test_a_checksum_that_is_none_is_refused():
     with pytest.raises(ValueError, match="MODEL_SHA256"):
         Settings.from_env({"MODEL_SHA256": "abc"})
+
+
+@pytest.mark.parametrize(
+    ("photos", "masks", "reason"),
+    [
+        ("photos", "", "MASK_BUCKET is not set"),
+        ("", "masks", "PHOTO_BUCKETS is not set"),
+        ("photos,masks", "masks", "MASK_BUCKET must be none of PHOTO_BUCKETS"),
+        ("gs://photos", "masks", "without gs://"),
+        ("photos", "gs://masks/folder", "without gs://"),
+    ],
+)
+def test_buckets_that_make_no_sense_together_are_refused(photos: str, masks: str, reason: str):
+    with pytest.raises(ValueError, match=reason):
+        Settings.from_env({"PHOTO_BUCKETS": photos, "MASK_BUCKET": masks})

@@ -16,7 +16,7 @@ from conftest import ROOT, serving
 from storage import BUCKET, Bucket
 from test_models import PHOTO
 
-from model import store
+from model import cloud, store
 from model.errors import ModelNotFound, ModelRejected
 
 MODEL = (Path(__file__).parent / "models" / "served" / "logit.tflite").read_bytes() + bytes(300_000)
@@ -117,7 +117,7 @@ def test_a_full_disk_is_told(bucket: Bucket, tmp_path: Path):
     (tmp_path / "partial").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as error:
         store._fetch(URI, tmp_path, "", time.monotonic() + 20)
-    assert store._reason(error.value) == "the disk has no room for it"
+    assert cloud.reason(error.value) == "the disk has no room for it"
     assert not (tmp_path / "model.tflite").exists()
 
 

@@ -9,19 +9,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from client.command.options import Options, make_client
 from client.command.plan import plan_many
 from client.command.run import Run
 from client.command.sheet import Pair, draw_sheets, nth_path
 from client.command.show import show
-from client.command.work import Job, Outcome, do, is_done
+from client.command.work import Errand, Job, Outcome, do, is_done
 from client.command.writing import write_whole
+from client.sync_client import Client
 
+E = TypeVar("E", bound=Errand)
 INTERRUPTED = 130
 
 
@@ -32,31 +35,45 @@ def run_many(options: Options) -> int:
     """
     jobs = plan_many(options)
     if not jobs:
-        print(f"no photos found in {', '.join(options.sources)}", file=sys.stderr)
-        return 1
-    run = Run(options, jobs)
+        return nothing_found(options)
+    run = Run(options, len(jobs))
+    code = lead(run, jobs, lambda job: not options.force and is_done(job), lambda job, client: do(job, client, options))
+    if not run.interrupted:
+        show_all(options, jobs)
+    return code
+
+
+def nothing_found(options: Options) -> int:
+    """Say that there is nothing to do; give back the exit code."""
+    print(f"no photos found in {', '.join(options.sources)}", file=sys.stderr)
+    return 1
+
+
+def lead(run: Run, jobs: list[E], is_done: Callable[[E], bool], work: Callable[[E, Client], Outcome]) -> int:
+    """Do the jobs that are not done, and tell what became of all; give back the exit code.
+
+    raises: ClientError
+    """
     began_at = time.monotonic()
     try:
         with stopped_by_ctrl_c(run), spoken(run):
-            work_through(run)
+            work_through(run, waiting(run, jobs, is_done), work)
     finally:
         run.close()
     tell(run, time.monotonic() - began_at)
     if run.interrupted:
         return INTERRUPTED
-    show_all(run)
     return 1 if run.summary.failed or run.summary.left else 0
 
 
-def work_through(run: Run) -> None:
+def work_through(run: Run, waiting: Iterator[E], work: Callable[[E, Client], Outcome]) -> None:
     """Keep as many photos in flight as there may be, until there are none left or it is time to stop."""
-    waiting = iter(run.jobs)
     flying: set[Future[Outcome]] = set()
     with make_client(run.options, run.stop) as client, ThreadPoolExecutor(run.options.jobs) as pool:
         try:
             while True:
-                while len(flying) < run.options.jobs and (job := next_job(run, waiting)):
-                    flying.add(pool.submit(do, job, client, run.options))
+                while len(flying) < run.options.jobs and (job := next(waiting, None)):
+                    flying.add(pool.submit(work, job, client))
                 if not flying:
                     return
                 landed, flying = wait(flying, timeout=0.25, return_when=FIRST_COMPLETED)
@@ -68,15 +85,16 @@ def work_through(run: Run) -> None:
             run.stop.set()
 
 
-def next_job(run: Run, waiting: Iterator[Job]) -> Job | None:
-    """Give the next photo that is not done, and report the ones that are."""
-    while not run.stop.is_set():
-        job = next(waiting, None)
-        if job is None or run.options.force or not is_done(job):
-            return job
-        run.report(Outcome(job, "skipped"))
-        run.tick()
-    return None
+def waiting(run: Run, jobs: list[E], is_done: Callable[[E], bool]) -> Iterator[E]:
+    """Yield the photos that are not done, report the ones that are, and end when it is time to stop."""
+    for job in jobs:
+        if run.stop.is_set():
+            return
+        if is_done(job):
+            run.report(Outcome(job, "skipped"))
+            run.tick()
+        else:
+            yield job
 
 
 @contextlib.contextmanager
@@ -123,16 +141,16 @@ def tell(run: Run, elapsed_s: float) -> None:
         print("\n".join(run.summary.lines(elapsed_s)), flush=True)
 
 
-def show_all(run: Run) -> None:
+def show_all(options: Options, jobs: list[Job]) -> None:
     """Draw the contact sheets, and open what there is to see.
 
     raises: PhotoError, CannotWrite
     """
-    options, first = run.options, run.jobs[0].result
+    first = jobs[0].result
     shown = Path(options.out) if options.out else first.parent if first else None
     if options.contact_sheet:
         shown = options.contact_sheet
-        pairs = [Pair(job.photo, job.result) for job in run.jobs if job.photo and job.result and is_done(job)]
+        pairs = [Pair(job.photo, job.result) for job in jobs if job.photo and job.result and is_done(job)]
         for index, sheet in enumerate(draw_sheets(pairs, shown.suffix)):
             write_whole(nth_path(shown, index), sheet)
     if options.show and shown and (complaint := show(shown)):

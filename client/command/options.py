@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.command.background import Background, read_background
+from client.command.listing import split
 from client.command.pictures import is_picture_name
 from client.errors import ClientError
 from client.question import DEFAULT_URL, OUTPUTS, SIZES, Output, Question, read_url
@@ -18,6 +19,18 @@ from client.tokens import AUTHS, Auth
 
 STDIN = STDOUT = "-"
 MOST_JOBS = 1000
+NOT_FOR_BUCKETS = (
+    "output",
+    "threshold",
+    "class_name",
+    "size",
+    "background",
+    "out",
+    "compare",
+    "contact_sheet",
+    "show",
+    "force",
+)
 EPILOG = """\
 One photo is always asked for. Of several (a folder, a pattern, a list), those whose result is there already are
 skipped, so that the same command goes on where it stopped. Exit code: 0 all done, 1 something failed,
@@ -44,6 +57,7 @@ class Options:
     auth: Auth
     audience: str | None
     deadline_s: float
+    masks: str | None = None
 
 
 def read_options(arguments: list[str] | None = None) -> Options:
@@ -55,6 +69,7 @@ def read_options(arguments: list[str] | None = None) -> Options:
         parser.error("--background is for --output cutout")
     if given.contact_sheet and output == "json":
         parser.error("--contact-sheet needs pictures, and --output json gives none")
+    check_bucket(parser, given)
     if STDIN in given.photo and len(given.photo) > 1:
         parser.error("- (the photo on standard input) stands alone")
     if given.photo == [STDIN] and given.out is None:
@@ -77,7 +92,28 @@ def read_options(arguments: list[str] | None = None) -> Options:
         auth=given.auth,
         audience=given.audience,
         deadline_s=given.deadline,
+        masks=given.masks,
     )
+
+
+def check_bucket(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """End the program where a bucket is mixed with what goes through this machine."""
+    in_bucket = [source for source in given.photo if source.startswith("gs://")]
+    if not given.masks:
+        if in_bucket:
+            parser.error(f"{in_bucket[0]} needs --masks gs://BUCKET, where its masks go")
+        return
+    if in_bucket != given.photo or len(in_bucket) > 1:
+        parser.error("--masks is for one gs://BUCKET or gs://BUCKET/PREFIX")
+    try:
+        split(given.photo[0])
+    except ValueError as error:
+        parser.error(str(error))
+    for option in NOT_FOR_BUCKETS:
+        if getattr(given, option):
+            parser.error(
+                f"--{option.replace('_name', '').replace('_', '-')} is not for a bucket, where events make plain masks"
+            )
 
 
 def make_client(options: Options, stop: threading.Event | None = None) -> Client:
@@ -90,7 +126,10 @@ def build_parser() -> argparse.ArgumentParser:
     name = "silhouette" if Path(sys.argv[0]).stem == "silhouette" else "python -m client"
     parser = argparse.ArgumentParser(name, description="Cut photos out with a Silhouette function.", epilog=EPILOG)
     parser.add_argument(
-        "photo", nargs="+", metavar="PHOTO", help="a photo, a folder, a pattern, or - for standard input"
+        "photo",
+        nargs="+",
+        metavar="PHOTO",
+        help="a photo, a folder, a pattern, gs://BUCKET/PREFIX, or - for standard input",
     )
     add_questions(parser)
     add_places(parser)
@@ -116,6 +155,12 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     """Add where things go."""
     group = parser.add_argument_group("the results")
     group.add_argument("--out", metavar="FILE|FOLDER", help="where to write (beside the photo); - for standard output")
+    group.add_argument(
+        "--masks",
+        type=checked_bucket,
+        metavar="gs://BUCKET",
+        help="of photos in gs://BUCKET/PREFIX: the function's MASK_BUCKET; masks go from bucket to bucket",
+    )
     group.add_argument(
         "--compare",
         type=Path,
@@ -152,6 +197,17 @@ def checked_url(text: str) -> str:
         return str(read_url(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def checked_bucket(text: str) -> str:
+    """Take gs://BUCKET."""
+    try:
+        bucket, prefix = split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if prefix:
+        raise argparse.ArgumentTypeError(f"{text!r} names a folder; the function knows where in the bucket masks go")
+    return f"gs://{bucket}"
 
 
 def checked_picture(text: str) -> Path:

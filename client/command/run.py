@@ -9,7 +9,7 @@ from client.command.journal import Journal
 from client.command.options import Options
 from client.command.progress import Progress, Spoken
 from client.command.summary import Summary
-from client.command.work import Job, Outcome
+from client.command.work import Outcome
 from client.command.writing import CannotWrite
 from client.errors import AuthError, ClientError, NotAllowed, ServerError, Unreachable
 from client.tries import PASSING_STATUSES
@@ -25,15 +25,14 @@ class Run:
     raises: CannotWrite
     """
 
-    def __init__(self, options: Options, jobs: list[Job]) -> None:
+    def __init__(self, options: Options, total: int) -> None:
         self.options = options
-        self.jobs = jobs
         self.stop = threading.Event()
         self.interrupted = False
         self.stopped_why: str | None = None
-        self.summary = Summary(len(jobs))
+        self.summary = Summary(total)
         self.journal = Journal(options.log)
-        self.progress = Progress(len(jobs), shown=not options.quiet)
+        self.progress = Progress(total, shown=not options.quiet)
         self.spoken = Spoken(self.progress)
         self._given_up_in_a_row = 0
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from client.answer import Answer
 from client.command.background import put_behind
@@ -21,6 +22,16 @@ from client.sync_client import Client
 log = logging.getLogger("silhouette")
 
 COMPARED: tuple[Output, ...] = ("mask", "overlay")
+
+
+class Errand(Protocol):
+    """Be one photo, wherever it is, and the place where its result goes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def result(self) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Job:
 class Outcome:
     """Hold what became of a job; a stopped one was not begun, or not finished, and is left for the next run."""
 
-    job: Job
+    job: Errand
     status: Literal["done", "skipped", "failed", "stopped"]
     answer: Answer | None = None
     error: ClientError | None = None
@@ -59,8 +70,13 @@ def is_done(job: Job) -> bool:
 
 def do(job: Job, client: Client, options: Options) -> Outcome:
     """Do a job, and give back its failure as an outcome."""
+    return outcome_of(job, lambda: ask_and_write(job, client, options))
+
+
+def outcome_of(job: Errand, work: Callable[[], Answer]) -> Outcome:
+    """Do some work for a job, and give back its failure as an outcome."""
     try:
-        return Outcome(job, "done", answer=ask_and_write(job, client, options))
+        return Outcome(job, "done", answer=work())
     except Stopped as error:
         return Outcome(job, "stopped", error=error)
     except ClientError as error:
