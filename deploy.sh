@@ -5,15 +5,19 @@ here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=deploy/checks.sh
 source deploy/checks.sh
+# shellcheck source=deploy/events.sh
+source deploy/events.sh
 
 OPTIONS="project region name model python memory cpu concurrency min_instances max_instances timeout service_account"
+OPTIONS+=" photos masks"
 SWITCHES="public dry_run yes status rollback delete"
 # What is read of a deployed function, in the order of the variables in read_function.
 console=https://console.cloud.google.com
 FIELDS=state,buildConfig.runtime,serviceConfig.availableMemory,serviceConfig.availableCpu
 FIELDS+=,serviceConfig.maxInstanceRequestConcurrency,serviceConfig.minInstanceCount,serviceConfig.maxInstanceCount
 FIELDS+=,serviceConfig.timeoutSeconds,serviceConfig.allTrafficOnLatestRevision,serviceConfig.serviceAccountEmail
-FIELDS+=,serviceConfig.environmentVariables.MODEL_URI,serviceConfig.uri,serviceConfig.revision
+FIELDS+=,serviceConfig.environmentVariables.MODEL_URI,serviceConfig.environmentVariables.PHOTO_BUCKETS
+FIELDS+=,serviceConfig.environmentVariables.MASK_BUCKET,serviceConfig.uri,serviceConfig.revision
 
 say() { printf '%s\n' "$@"; }
 
@@ -76,6 +80,8 @@ read_options() {
     done
     [ -n "$project" ] || fail "which project?" "./deploy.sh --project PROJECT (gcloud projects list shows yours)"
     : "${region:=europe-west1}" "${name:=silhouette}"
+    check_bucket_options
+    name_events
     where=(--project "$project" --region "$region")
     again="./deploy.sh --project $project --region $region --name $name"
     logs="gcloud functions logs read $name --gen2 ${where[*]}"
@@ -123,6 +129,7 @@ deploy() {
     local access=--no-allow-unauthenticated env="THREADS=$concurrency|INTERPRETERS=$interpreters|GOOGLE_CLOUD_PROJECT=$project"
     [ -z "$public" ] || access=--allow-unauthenticated
     [ -z "$model" ] || env+="|MODEL_URI=$model"
+    [ -z "$photos" ] || env+="|PHOTO_BUCKETS=${photos#gs://}|MASK_BUCKET=${masks#gs://}"
     local flags=(
         --gen2 "${where[@]}" --quiet --runtime "python$python" --source "$source" --entry-point run
         --trigger-http "$access" --memory "$memory" --cpu "$cpu" --concurrency "$concurrency" --timeout "$timeout"
@@ -130,7 +137,7 @@ deploy() {
         --update-env-vars "^|^$env" --format 'value(serviceConfig.uri,serviceConfig.revision)'
         --serve-all-traffic-latest-revision # or, after a rollback, no call would ever reach what is deployed
     )
-    if [ -n "$dry_run" ]; then change gcloud functions deploy "$name" "${flags[@]}" && exit 0; fi
+    if [ -n "$dry_run" ]; then change gcloud functions deploy "$name" "${flags[@]}" && return; fi
     read_serving
     say "Deploying $name to $project in $region. This takes two to three minutes."
     gcloud_deploy || deploy_failed
@@ -179,7 +186,9 @@ report() {
     say "" "It works: $url" "" "  use it   $python_here -m client PHOTO --url $url --auth gcloud"
     say "  look     $again --status"
     [ -z "$serving" ] || say "  undo     $again --rollback"
-    say "  remove   $again --delete" ""
+    say "  remove   $again --delete"
+    report_events
+    say ""
     awk -v cpu="$cpu" -v memory="$memory" -v ready="$min_instances" -f deploy/cost.awk
 }
 
@@ -191,6 +200,7 @@ show_status() {
     say "  model       ${was_model:-the one in model/weights}" "  runtime     $was_runtime" "  runs as     $was_account"
     say "  instances   ${was_min:-0} to ${was_max:-100}, $was_concurrency calls at once in each" \
         "  instance    $was_cpu CPU, $was_memory"
+    show_events
 }
 
 roll_back() {
@@ -206,6 +216,7 @@ roll_back() {
 
 delete() {
     agreed "Delete $name in $project, $region, and its service account?" || fail "nothing is deleted" "add --yes"
+    delete_events
     change gcloud functions delete "$name" --gen2 "${where[@]}" --quiet 2>"$log" ||
         fail "$name is not deleted: $(why)" "$(next_step)"
     change gcloud iam service-accounts delete "$own_account" --project "$project" --quiet 2>"$log" ||
@@ -223,9 +234,11 @@ main() {
     if [ -n "$delete" ]; then delete && exit; fi
     look
     prepare_account
+    prepare_events
     deploy
-    smoke_test || test_failed
-    report
+    [ -n "$dry_run" ] || smoke_test || test_failed
+    connect_events
+    [ -n "$dry_run" ] || report
 }
 
 main "$@"

@@ -21,9 +21,9 @@ problem() {
     problems=yes
 }
 
-# ask NAME COMMAND: run in the background what only reads: each gcloud takes a second, and there are many.
+# ask NAME COMMAND: run in the background what need not be waited for: each gcloud takes a second, and there are many.
 ask() {
-    { "${@:2}" >"$scratch/$1" 2>"$scratch/$1.err" && echo 0 || echo 1; } >"$scratch/$1.code" &
+    { ("${@:2}") >"$scratch/$1" 2>"$scratch/$1.err" && echo 0 || echo 1; } >"$scratch/$1.code" &
 }
 
 # answer NAME: print what was asked, once all of it is there; fails where the command failed.
@@ -54,6 +54,7 @@ look() {
     check_apis
     read_function
     settle
+    look_at_events
     check_account
     check_roles
     [ -n "$was_state" ] || check_builder
@@ -118,7 +119,8 @@ read_function() {
     found=$(answer function) || grep -qiE 'not found|has not been used' "$log" ||
         fail "cannot see whether $name is deployed: $(why)" "$(next_step)"
     IFS='|' read -r was_state was_runtime was_memory was_cpu was_concurrency was_min was_max was_timeout \
-        was_latest was_account was_model url revision <<<"$found"
+        was_latest was_account was_model was_photos was_masks url revision <<<"$found"
+    [ -z "$photos$was_photos" ] || PERMISSIONS+=$'\n'$EVENT_PERMISSIONS
 }
 
 # Settle each setting: what is asked for, or else what is deployed, or else the default.
@@ -127,6 +129,7 @@ settle() {
     : "${concurrency:=${was_concurrency:-8}}" "${timeout:=${was_timeout:-60}}" "${model:=$was_model}"
     : "${min_instances:=${was_min:-0}}" "${max_instances:=${was_max:-10}}"
     : "${service_account:=${was_account:-$own_account}}"
+    : "${photos:=${was_photos:+gs://$was_photos}}" "${masks:=${was_masks:+gs://$was_masks}}"
     [[ $python = 31[123] ]] || problem "--python $python: there is no such runtime" "--python 311, 312 or 313"
     [[ $cpu =~ ^[0-9]*\.?[0-9]+$ ]] || fail "--cpu $cpu is not a number" "--cpu 1, 2 or 0.5, for example"
     interpreters=${cpu%%.*}
@@ -148,7 +151,8 @@ check_account() {
 
 check_roles() {
     local api=${CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER:-https://cloudresourcemanager.googleapis.com/}
-    local pair asked='' granted lacking=''
+    local pair asked='' granted lacking='' makes_accounts=yes
+    [[ -n $account_exists && (-z $photos || -n $events_account_exists) ]] && makes_accounts=''
     for pair in $PERMISSIONS; do asked+="\"${pair%=*}\","; done
     # gcloud has no command for this question. The token goes through standard input, where no other user sees it.
     granted=$(curl --silent --show-error --fail --header @- --header 'Content-Type: application/json' \
@@ -156,7 +160,7 @@ check_roles() {
         <<<"Authorization: Bearer $token" 2>"$log") ||
         { say "What you may do in $project cannot be seen from here; going on." && return; }
     for pair in $PERMISSIONS; do
-        [[ -n $account_exists && $pair = iam.serviceAccounts.create=* ]] && continue
+        [[ -z $makes_accounts && $pair = iam.serviceAccounts.create=* ]] && continue
         [[ $granted = *"\"${pair%=*}\""* ]] || lacking+="${pair#*=} "
     done
     [ -z "$lacking" ] || problem "you lack roles in $project: $(tr ' ' '\n' <<<"$lacking" | sort -u | xargs)" \

@@ -13,10 +13,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from cloud.rehearse import Rehearsal
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "client" / "web" / "sample.jpg"
@@ -99,3 +103,13 @@ def encode() -> Encode:
             return file.getvalue()
 
     return encode
+
+
+@pytest.fixture(scope="session")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """The way to the cloud and back, on a stand-in: played once for all that look at it."""
+    from cloud.rehearse import rehearse  # here, since few tests need what it needs
+    from cloud.stand_in import Cloud
+
+    with Cloud() as cloud:
+        yield rehearse(cloud, tmp_path_factory.mktemp("rehearsal"), print)

@@ -6,13 +6,12 @@ import io
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from cloud.deploys import Done, assert_failed, deploy, segment
-from cloud.rehearse import BUNDLED, Chapter, local_mask, play
+from cloud.rehearse import BUNDLED, Chapter, Rehearsal, local_mask
 from cloud.stand_in import Cloud
 from cloud.state import APIS
 from conftest import ROOT
@@ -25,16 +24,15 @@ ACCOUNT = "silhouette-runtime@my-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    """A Google Cloud of its own."""
-    with Cloud() as cloud:
-        yield cloud
+def cloud(rehearsal: Rehearsal) -> Cloud:
+    """What is there when all is over."""
+    return rehearsal.cloud
 
 
 @pytest.fixture(scope="module")
-def story(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Chapter]:
-    """The rehearsal, played once."""
-    return play(cloud, tmp_path_factory.mktemp("rehearsal"), print)
+def story(rehearsal: Rehearsal) -> dict[str, Chapter]:
+    """What there was on the way."""
+    return rehearsal.story
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +48,9 @@ def updated(story: dict[str, Chapter]) -> Chapter:
 
 
 @pytest.fixture(scope="module")
-def deleted(cloud: Cloud, story: dict[str, Chapter]) -> Done:
+def deleted(rehearsal: Rehearsal) -> Done:
     """The end."""
-    return deploy(cloud, "--delete", "--yes")
+    return rehearsal.deleted
 
 
 def test_the_first_deploy_makes_all_it_needs_and_says_how_to_go_on(cloud: Cloud, created: Chapter):
@@ -73,7 +71,7 @@ def test_the_mask_of_the_deployed_function_is_the_local_one(story: dict[str, Cha
 
 def test_threads_are_the_concurrency_and_interpreters_the_cpus(created: Chapter, updated: Chapter):
     first, second = (each.function["serviceConfig"] for each in (created, updated))
-    assert first["environmentVariables"] == {"THREADS": "8", "INTERPRETERS": "1"}
+    assert first["environmentVariables"] == {"THREADS": "8", "INTERPRETERS": "1", "GOOGLE_CLOUD_PROJECT": "my-project"}
     assert first["maxInstanceRequestConcurrency"] == 8
     assert second["environmentVariables"] | {"INTERPRETERS": "2"} == second["environmentVariables"]
     assert second["availableCpu"] == "2"
@@ -90,7 +88,7 @@ def test_the_upload_holds_what_runs_and_nothing_else(cloud: Cloud, created: Chap
 
 
 def test_nobody_gets_in_without_a_token_unless_it_is_public(story: dict[str, Chapter]):
-    assert [chapter.stranger for chapter in story.values()] == [403, 403, 403, 403, 200, 200]
+    assert [chapter.stranger for chapter in story.values()] == [403, 403, 403, 403, 200, 200, 200]
 
 
 def test_another_model_is_another_revision_and_settings_left_out_stay(created: Chapter, updated: Chapter):

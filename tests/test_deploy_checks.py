@@ -143,7 +143,7 @@ def test_the_help_names_every_option(cloud: Cloud):
     helped = deploy(cloud, "--help")
     assert helped.code == 0
     for line in text.splitlines():
-        if line.startswith(("OPTIONS=", "SWITCHES=")):
+        if line.startswith(("OPTIONS", "SWITCHES")):
             for option in line.split('"')[1].split():
                 assert f"--{option.replace('_', '-')} " in helped.text, option
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cloud.eventarc_api import check_filters, check_parties
 from cloud.faults import ApiError
-from cloud.rules import check_function
+from cloud.rules import check_function, check_subscription
+from cloud.stand_in import Cloud
+from cloud.state import Service
 
 
 def function(build: dict[str, Any] | None = None, **service: Any) -> dict[str, Any]:
@@ -61,3 +64,44 @@ def test_names_that_break_the_rules_are_refused(name: str):
 def test_a_function_needs_an_entry_point():
     with pytest.raises(ApiError, match="entry_point"):
         check_function("silhouette", function({"entryPoint": None}))
+
+
+@pytest.mark.parametrize(
+    ("subscription", "why"),
+    [
+        ({"ackDeadlineSeconds": 9}, "ack_deadline_seconds must be between 10 and 600"),
+        ({"deadLetterPolicy": {"maxDeliveryAttempts": 101}}, "max_delivery_attempts must be between 5 and 100"),
+        ({"messageRetentionDuration": "2764800s"}, "message_retention must be between 600"),
+    ],
+)
+def test_a_subscription_beyond_what_is_offered_is_refused(subscription: dict[str, Any], why: str):
+    with pytest.raises(ApiError, match=why):
+        check_subscription(subscription)
+
+
+def test_a_trigger_is_refused_until_all_that_it_needs_is_there():
+    email = "events@my-project.iam.gserviceaccount.com"
+    destination = {"cloudRun": {"service": "silhouette", "region": "europe-west1"}}
+    filters = [{"attribute": "type", "value": "google.cloud.storage.object.v1.finalized"}]
+    filters += [{"attribute": "bucket", "value": "photos"}]
+    trigger = {"serviceAccount": email, "destination": destination, "eventFilters": filters}
+    with Cloud() as cloud:
+
+        def refused(why: str) -> None:
+            with pytest.raises(ApiError, match=why):
+                check_parties(cloud, trigger)
+
+        cloud.make_bucket("photos", "EU")
+        with pytest.raises(ApiError, match="the trigger must be there"):
+            check_filters(cloud, trigger, "europe-west1")
+        check_filters(cloud, trigger, "eu")
+        refused("does not exist")
+        cloud.project.accounts[email] = {}
+        refused("silhouette not found")
+        cloud.project.services["silhouette"] = Service("silhouette")
+        refused("receiveEvent")
+        cloud.project.granted.append({"role": "roles/eventarc.eventReceiver", "members": [f"serviceAccount:{email}"]})
+        refused("unable to publish")
+        agent = f"serviceAccount:{cloud.project.storage_agent}"
+        cloud.project.granted.append({"role": "roles/pubsub.publisher", "members": [agent]})
+        check_parties(cloud, trigger)

@@ -112,7 +112,7 @@ def test_the_deploy_commands_are_those_that_the_tests_of_the_deployment_run():
     )
     told = subprocess.run(["./deploy.sh", "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     commands = re.findall(r"^\./deploy\.sh .*", README, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 7
     for option in set(re.findall(r"--[a-z-]+", " ".join(commands))) - {"--project"}:
         assert option in told
         assert f'"{option}"' in played, option

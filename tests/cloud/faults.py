@@ -74,6 +74,12 @@ def disabled(api: str, project: str) -> ApiError:
     return ApiError(403, text, [reason | {"domain": "googleapis.com", "metadata": {"service": api}}])
 
 
+def too_new() -> Fault:
+    """Refuse a trigger once, as in a project that has just begun with Eventarc."""
+    text = "Permission denied while using the Eventarc Service Agent. It may take a few minutes to be propagated."
+    return Fault("eventarc", "^POST .*/triggers$", ApiError(403, text), times=1)
+
+
 def passing_503(service: str, request: str) -> Fault:
     """Fail once, as any cloud does now and then."""
     return Fault(service, request, ApiError(503, "The service is currently unavailable."), times=1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .faults import ApiError
 from .rules import ACCOUNT_ID, check_fields
-from .state import Json
+from .state import BUILDER, Json
 from .wire import Call, Route
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ def get_project(cloud: Cloud, call: Call) -> Json:
 
 def get_project_policy(cloud: Cloud, call: Call) -> Json:
     """Yield who has which role."""
+    return cloud.project.policy()
+
+
+def set_project_policy(cloud: Cloud, call: Call) -> Json:
+    """Set who has which role."""
+    bindings = call.json()["policy"]["bindings"]
+    cloud.project.granted = [each for each in bindings if each["role"] != BUILDER]
     return cloud.project.policy()
 
 
@@ -125,6 +132,7 @@ SERVICES: dict[str, list[Route]] = {
     "cloudresourcemanager": [
         ("GET", PROJECT, get_project),
         ("POST", f"{PROJECT}:getIamPolicy", get_project_policy),
+        ("POST", f"{PROJECT}:setIamPolicy", set_project_policy),
         ("POST", f"{PROJECT}:testIamPermissions", test_permissions),
     ],
     "cloudbilling": [("GET", f"{PROJECT}/billingInfo", get_billing)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -14,11 +16,13 @@ from pathlib import Path
 import httpx
 
 from .deploys import ROOT, SAMPLE, Done, deploy, segment
+from .faults import too_new
 from .stand_in import Cloud
-from .state import Json
+from .state import Json, Project
 
 NAME = "silhouette"
 BUNDLED = "model/weights/pets.tflite"
+RUNNING = ("services", "operations", "uploads", "objects")
 Tell = Callable[[str], object]
 
 
@@ -27,6 +31,8 @@ class Chapter:
     """What one command did: what it said, and what there was after it.
 
     stranger: the status that a caller without a token gets
+    asked: what it asked of the cloud
+    invokers: the policy that says who may call
     """
 
     done: Done
@@ -34,6 +40,27 @@ class Chapter:
     serving: str
     mask: bytes
     stranger: int
+    asked: list[str]
+    invokers: Json
+    project: Project
+
+
+@dataclass
+class Rehearsal:
+    """All of it, to its end."""
+
+    cloud: Cloud
+    story: dict[str, Chapter]
+    deleted: Done
+
+
+def rehearse(cloud: Cloud, folder: Path, tell: Tell) -> Rehearsal:
+    """Play the story, then remove all that it made."""
+    story = play(cloud, folder, tell)
+    tell(f"\n8. And removed\n$ ./deploy.sh --project {cloud.project.id} --delete --yes")
+    deleted = deploy(cloud, "--delete", "--yes")
+    tell(textwrap.indent(deleted.text.strip(), "    "))
+    return Rehearsal(cloud, story, deleted)
 
 
 def play(cloud: Cloud, folder: Path, tell: Tell) -> dict[str, Chapter]:
@@ -45,10 +72,13 @@ def play(cloud: Cloud, folder: Path, tell: Tell) -> dict[str, Chapter]:
     mine = folder / "mine.tflite"
     shutil.copy(ROOT / BUNDLED, mine)
     cloud.project.apis.clear()
+    cloud.make_bucket("photos")
+    cloud.make_bucket("masks", "EU")
     story = {}
 
     def step(name: str, title: str, *options: str) -> None:
         tell(f"\n{title}\n$ ./deploy.sh --project {cloud.project.id} {' '.join(options)}".rstrip())
+        cloud.requests.clear()
         done = deploy(cloud, *options)
         tell(textwrap.indent(done.text.strip(), "    ") + f"\n    exit code {done.code}")
         story[name] = after(cloud, done, folder)
@@ -59,17 +89,33 @@ def play(cloud: Cloud, folder: Path, tell: Tell) -> dict[str, Chapter]:
     step("failed", "3. A build that fails: what served serves on", "--model", BUNDLED)
     cloud.build_failure = ""
     step("rolled back", "4. Back to the revision before", "--rollback")
-    step("again", "5. The next deploy takes over, open to all", "--public", "--model", BUNDLED)
-    step("looked at", "6. What is there now", "--status")
+    last = ("--public", "--model", BUNDLED, "--photos", "gs://photos", "--masks", "gs://masks", "--yes")
+    cloud.faults.append(too_new())
+    step("again", "5. The next deploy takes over, open to all, with a bucket of photos", *last)
+    step("the same", "6. What the same again would change: nothing but the revision", "--dry-run", *last)
+    step("looked at", "7. What is there now", "--status")
     return story
 
 
 def after(cloud: Cloud, done: Done, folder: Path) -> Chapter:
     """Keep what there is after a command."""
-    service, function = cloud.project.services[NAME], dict(cloud.project.functions[NAME])
+    service, function, asked = cloud.project.services[NAME], dict(cloud.project.functions[NAME]), [*cloud.requests]
     assert service.serving is not None
     mask = segment(cloud, NAME, folder / "mask.png")
-    return Chapter(done, function, service.serving.name, mask, httpx.get(function["url"]).status_code)
+    stranger = httpx.get(function["url"]).status_code
+    return Chapter(done, function, service.serving.name, mask, stranger, asked, service.policy, keep(cloud.project))
+
+
+def keep(project: Project) -> Project:
+    """Copy of the project what a command may change; what runs is not copied."""
+    return dataclasses.replace(
+        project,
+        **{
+            field.name: copy.deepcopy(getattr(project, field.name))
+            for field in dataclasses.fields(project)
+            if field.name not in RUNNING
+        },
+    )
 
 
 def local_mask(folder: Path) -> bytes:
@@ -87,9 +133,7 @@ def main() -> int:
         return 1
     with Cloud() as cloud, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        story = play(cloud, folder, print)
-        print("\n7. And removed\n$ ./deploy.sh --project my-project --delete --yes")
-        print(textwrap.indent(deploy(cloud, "--delete", "--yes").text.strip(), "    "))
+        story = rehearse(cloud, folder, print).story
         memory_mib = cloud.peak_bytes / 2**20
         left = cloud.connects or "nothing"
         same = [each.mask == local_mask(folder) for each in (story["created"], story["again"])]

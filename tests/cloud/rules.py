@@ -22,6 +22,15 @@ FIELDS = {
         vpcConnector vpcConnectorEgressSettings""",
     # iam/docs/reference/rest/v1/projects.serviceAccounts/create
     "account": "accountId serviceAccount",
+    # eventarc/docs/reference/rest/v1/projects.locations.triggers
+    "trigger": """
+        channel conditions createTime destination etag eventDataContentType eventFilters labels name satisfiesPzs
+        serviceAccount transport uid updateTime""",
+    # pubsub/docs/reference/rest/v1/projects.subscriptions
+    "subscription": """
+        ackDeadlineSeconds bigqueryConfig cloudStorageConfig deadLetterPolicy detached enableExactlyOnceDelivery
+        enableMessageOrdering expirationPolicy filter labels messageRetentionDuration messageTransforms name pushConfig
+        retainAckedMessages retryPolicy state topic topicMessageRetentionDuration""",
     # run/docs/reference/rest/v1/TrafficTarget
     "traffic": "configurationName latestRevision percent revisionName tag url",
 }
@@ -35,6 +44,8 @@ RESERVED = {"FUNCTION_TARGET", "FUNCTION_SIGNATURE_TYPE", "K_SERVICE", "K_REVISI
 MAX_CONCURRENCY, MAX_TIMEOUT_S = 1000, 3600
 # run/docs/configuring/services/cpu: whole CPUs, and the least and most memory in MiB beside each
 MEMORY_MIB = {1: (128, 4096), 2: (128, 8192), 4: (2048, 16384), 6: (4096, 24576), 8: (4096, 32768)}
+# pubsub/docs/reference/rest/v1/projects.subscriptions: ackDeadlineSeconds, maxDeliveryAttempts; retention in seconds
+ACK_S, ATTEMPTS, RETENTION_S = (10, 600), (5, 100), (600, 31 * 86400)
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -95,6 +106,21 @@ def check_cpu(cpu: float, memory_mib: float, concurrency: int) -> None:
     least, most = MEMORY_MIB[int(cpu)]
     if not least <= memory_mib <= most:
         refuse(f"Invalid value specified for memory: with {cpu:g} CPU it is {least} to {most} MiB, not {memory_mib:g}")
+
+
+def check_subscription(subscription: dict[str, Any]) -> None:
+    """Refuse a subscription whose numbers are not offered.
+
+    raises: ApiError 400
+    """
+    attempts = subscription.get("deadLetterPolicy", {}).get("maxDeliveryAttempts", 5)
+    for what, value, (least, most) in (
+        ("ack_deadline_seconds", int(subscription.get("ackDeadlineSeconds", 10)), ACK_S),
+        ("max_delivery_attempts", int(attempts), ATTEMPTS),
+        ("message_retention", int(subscription.get("messageRetentionDuration", "604800s").rstrip("s")), RETENTION_S),
+    ):
+        if not least <= value <= most:
+            refuse(f"{what} must be between {least} and {most}, not {value}")
 
 
 def cpus(text: str) -> float:

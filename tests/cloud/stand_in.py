@@ -13,14 +13,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from . import functions_api, project_api, run_api, storage_api
+from . import eventarc_api, functions_api, project_api, pubsub_api, run_api, storage_api
 from .faults import ApiError, Fault, disabled
 from .front import Front
 from .state import Blob, Project, new_policy
 from .wire import DOMAIN, INSTANCES, Call, Route, Server
 
-OVERRIDDEN = "cloudbilling cloudbuild cloudfunctions cloudresourcemanager iam run serviceusage storage"
-NEEDS_ENABLING = ("cloudbuild", "cloudfunctions", "run", "storage")
+OVERRIDDEN = "cloudbilling cloudbuild cloudfunctions cloudresourcemanager eventarc iam pubsub run serviceusage storage"
+NEEDS_ENABLING = ("cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run", "storage")
 OPEN = ("oauth2", "upload", INSTANCES)
 
 
@@ -54,6 +54,8 @@ class Cloud:
             "cloudfunctions": functions_api.ROUTES,
             "upload": functions_api.UPLOAD_ROUTES,
             "run": run_api.ROUTES,
+            "eventarc": eventarc_api.ROUTES,
+            "pubsub": pubsub_api.ROUTES,
         }
         self._server = Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -90,7 +92,12 @@ class Cloud:
     def put(self, uri: str, data: bytes, *, generation: str) -> None:
         """Put an object into a bucket."""
         self.project.objects[uri] = Blob(data, generation)
-        self.project.buckets.setdefault(uri.split("/")[2], new_policy([]))
+        self.make_bucket(uri.split("/")[2])
+
+    def make_bucket(self, name: str, place: str = "EUROPE-WEST1") -> None:
+        """Make a bucket, unless it is there."""
+        self.project.buckets.setdefault(name, new_policy([]))
+        self.project.places.setdefault(name, place)
 
     def remove(self, name: str) -> None:
         """Remove a function: its address, its service, its revisions."""

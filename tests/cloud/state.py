@@ -14,6 +14,7 @@ from .instance import Instance
 Json = dict[str, Any]
 
 NUMBER = "123456789012"
+BUILDER = "roles/cloudbuild.builds.builder"
 etags = itertools.count(1)
 APIS = {
     "run.googleapis.com",
@@ -91,7 +92,10 @@ class Project:
     """A Google Cloud project.
 
     permissions_lacking: what the person who deploys may not do
-    buckets: the policy of each
+    granted: the roles in the project, beside the builder's
+    buckets, places, owners: the policy of each bucket, where it is, and its project where that is another
+    pubsub, policies: each topic and subscription, and who may use it
+    triggers, triggered: each trigger of Eventarc, and what came of each call that changes one
     objects: each gs://bucket/object
     """
 
@@ -102,7 +106,14 @@ class Project:
     permissions_lacking: set[str] = field(default_factory=set)
     builder_bound: bool = True
     accounts: dict[str, Json] = field(default_factory=dict)
+    granted: list[Json] = field(default_factory=list)
     buckets: dict[str, Json] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    pubsub: dict[str, Json] = field(default_factory=dict)
+    policies: dict[str, Json] = field(default_factory=dict)
+    triggers: dict[str, Json] = field(default_factory=dict)
+    triggered: dict[str, Json] = field(default_factory=dict)
     objects: dict[str, Blob] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
     functions: dict[str, Json] = field(default_factory=dict)
@@ -112,5 +123,10 @@ class Project:
     def policy(self) -> Json:
         """Yield who has which role in the project."""
         builder = f"serviceAccount:{self.number}-compute@developer.gserviceaccount.com"
-        bindings = [{"role": "roles/cloudbuild.builds.builder", "members": [builder]}] if self.builder_bound else []
-        return new_policy(bindings)
+        bindings = [{"role": BUILDER, "members": [builder]}] if self.builder_bound else []
+        return new_policy(bindings + self.granted)
+
+    @property
+    def storage_agent(self) -> str:
+        """The account that Cloud Storage acts as in this project."""
+        return f"service-{self.number}@gs-project-accounts.iam.gserviceaccount.com"

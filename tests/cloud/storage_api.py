@@ -1,4 +1,4 @@
-"""Cloud Storage: who may read a bucket, and the models in it."""
+"""Cloud Storage: buckets, who may read them, and the models in them."""
 
 from __future__ import annotations
 
@@ -59,6 +59,20 @@ def check_may_read(policy: Json, member: str) -> None:
 
 
 def get_bucket(cloud: Cloud, call: Call) -> Json:
+    """Yield what a bucket is."""
+    name = call.names["bucket"]
+    get_bucket_policy(cloud, call)
+    place = cloud.project.places[name]
+    known = {"kind": "storage#bucket", "id": name, "name": name, "location": place, "storageClass": "STANDARD"}
+    return known | {"projectNumber": cloud.project.owners.get(name, cloud.project.number), "metageneration": "1"}
+
+
+def get_agent(cloud: Cloud, call: Call) -> Json:
+    """Name the account that Cloud Storage acts as."""
+    return {"kind": "storage#serviceAccount", "email_address": cloud.project.storage_agent}
+
+
+def refuse_bucket(cloud: Cloud, call: Call) -> Json:
     """Refuse to describe the bucket: to view objects is not to view buckets."""
     raise ApiError(403, f"{call.names['email']} does not have storage.buckets.get access.")
 
@@ -79,12 +93,14 @@ def get_object(cloud: Cloud, call: Call) -> Json | Media:
 
 SERVICES: dict[str, list[Route]] = {
     "storage": [
+        ("GET", BUCKET, get_bucket),
+        ("GET", "/storage/v1/projects/[^/]+/serviceAccount", get_agent),
         ("GET", f"{BUCKET}/iam", get_bucket_policy),
         ("PUT", f"{BUCKET}/iam", set_bucket_policy),
         ("GET", OBJECT, get_object),
     ],
     INSTANCES: [
-        ("GET", ACCOUNT + BUCKET, get_bucket),
+        ("GET", ACCOUNT + BUCKET, refuse_bucket),
         ("GET", ACCOUNT + OBJECT, get_object),
         ("GET", f"{ACCOUNT}/download{OBJECT}", get_object),
     ],
