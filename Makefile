@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 LOCK_PINS := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve rehearse test lint audit lock clean bench train-setup train-test
+.PHONY: demo serve rehearse test lint audit lock clean bench scale soak hostile train-setup train-test
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m client.demo $(PHOTO)
@@ -34,6 +34,9 @@ audit: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	for name in cold latency load growth; do $(BIN)/python -m benchmarks.$$name $(BENCH) || exit; done
+
+scale: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.scale $(SCALE)
 
 train-setup: $(TRAIN_VENV)/train.stamp
 

@@ -16,6 +16,7 @@ class Panel:
     """A rectangle of a drawing that shows y from 0 to y_most over x from x_least to x_most.
 
     doublings: the x axis is one of powers of two
+    y_least: if not 0, the y axis is one of powers of ten, and begins there
     """
 
     drawing: Drawing
@@ -27,22 +28,28 @@ class Panel:
     x_most: float
     y_most: float
     doublings: bool = False
+    y_least: float = 0.0
 
     def at(self, x: float, y: float) -> Point:
         """Give the place of a value."""
         least, most, value = (math.log2(v) if self.doublings else v for v in (self.x_least, self.x_most, x))
         share = (value - least) / (most - least) if most > least else 0.5
-        return self.left + self.width * share, self.top + self.height * (1 - y / self.y_most)
+        return self.left + self.width * share, self.top + self.height * (1 - self._share(y))
+
+    def _share(self, y: float) -> float:
+        if not self.y_least:
+            return y / self.y_most
+        return math.log(y / self.y_least) / math.log(self.y_most / self.y_least)
 
     def frame(self, title: str, x_title: str, x_ticks: Sequence[float]) -> None:
         """Draw the axes, their numbers and the title."""
         self.drawing.text(self.left - 34, self.top - 16, title, 13, bold=True)
-        for tick in ticks(self.y_most):
+        for tick in decades(self.y_least, self.y_most) if self.y_least else ticks(self.y_most):
             _, y = self.at(self.x_most, tick)
             self.drawing.line([(self.left, y), (self.left + self.width, y)], opacity=0.3)
             self.drawing.text(self.left - 6, y + 4, f"{tick:g}", 11, "end")
         for tick in x_ticks:
-            x, _ = self.at(tick, 0)
+            x, _ = self.at(tick, self.y_most)
             self.drawing.text(x, self.top + self.height + 16, f"{tick:g}", 11, "middle")
         self.drawing.text(self.left + self.width / 2, self.top + self.height + 33, x_title, 11, "middle")
 
@@ -71,3 +78,8 @@ def round_up(value: float) -> float:
 def ticks(most: float) -> list[float]:
     """Divide an axis."""
     return [round(most * number / TICKS, 6) for number in range(TICKS + 1)]
+
+
+def decades(least: float, most: float) -> list[float]:
+    """Give the powers of ten from one to another."""
+    return [least * 10.0**step for step in range(round(math.log10(most / least)) + 1)]

@@ -86,8 +86,10 @@ def run(play: Play) -> dict[str, Any]:
         with Fleet(play.processes, play.kill_every_s, env) as fleet:
             post = Post(fleet.urls, play.jobs, play.seed)
             began = time.perf_counter()
-            newest = upload_and_deliver(bucket, post, coming)
+            brought, upload_ms = upload_and_deliver(bucket, post, coming)
             wall_s = time.perf_counter() - began
+        segmenter = Segmenter(Settings(**LIMITS))
+        newest = {name: (generation, right(segmenter, data)) for name, (generation, data) in brought.items()}
         wrong = differences(bucket, newest)
     wrong += [f"{name} was written {times} times" for (name, _), times in post.made.items() if times > 1]
     versions = Counter(name for name, _ in coming)
@@ -102,6 +104,7 @@ def run(play: Play) -> dict[str, Any]:
         "events_ahead": AHEAD,
         "kill_every_s": play.kill_every_s,
         **figures(post, fleet, bucket),
+        "upload_ms": round(statistics.mean(upload_ms), 1),
         "wall_s": round(wall_s, 1),
         "photos_per_s": round(play.photos / wall_s, 2),
         "wrong": wrong,
@@ -111,26 +114,30 @@ def run(play: Play) -> dict[str, Any]:
 Newest = dict[str, tuple[str, "bytes | str"]]
 
 
-def upload_and_deliver(bucket: storage.Bucket, post: Post, coming: list[tuple[str, bytes]]) -> Newest:
+def upload_and_deliver(
+    bucket: storage.Bucket, post: Post, coming: list[tuple[str, bytes]]
+) -> tuple[dict[str, tuple[str, bytes]], list[float]]:
     """Bring the photos and deliver their events until all are taken.
 
-    returns: of each name its newest generation, and the mask it must have, or the code of its note
+    returns: of each name its newest generation and photo; the milliseconds that each took to bring
     """
     client = bucket.client().bucket(PHOTOS)
-    newest: dict[str, tuple[str, bytes]] = {}
+    brought: dict[str, tuple[str, bytes]] = {}
+    upload_ms = []
     with post.run():
         try:
             for name, data in coming:
+                began = time.perf_counter()
                 blob = client.blob(name)
                 blob.upload_from_string(data)
-                newest[name] = str(blob.generation), data
+                brought[name] = str(blob.generation), data
+                upload_ms.append((time.perf_counter() - began) * 1000)
                 post.publish(finalized(PHOTOS, name, blob.generation, len(data)), LATEST_S, TWICE)
                 post.wait_until_left(AHEAD)
             post.wait_until_left(0)
         finally:
             post.close()
-    segmenter = Segmenter(Settings(**LIMITS))
-    return {name: (generation, right(segmenter, data)) for name, (generation, data) in newest.items()}
+    return brought, upload_ms
 
 
 def right(segmenter: Segmenter, data: bytes) -> bytes | str:

@@ -1,0 +1,1 @@
+"""A million photos, simulated: `python -m benchmarks.scale`. What it takes for given is in benchmarks/scale.toml."""
