@@ -131,3 +131,9 @@ def test_the_tables_name_every_option_setting_and_code():
     for error, status in main.STATUS.items():
         row = next(line for line in README.splitlines() if f"`{main.errors.code_of(error.__name__)}`" in line)
         assert str(status) in row, row
+
+
+def test_what_is_said_of_the_bundled_model_is_from_its_report():
+    table = README.partition("## The bundled model")[2].partition("\n| ")[2].partition("\n\n")[0]
+    assert len(table.splitlines()) == 7
+    assert table in (ROOT / "model" / "weights" / "report.md").read_text()

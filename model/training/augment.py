@@ -1,8 +1,8 @@
 """Random variants of training samples: crops, flips, colours, pets moved elsewhere, and scenes with no pet.
 
 Every function takes its randomness as an argument and keeps PIL images: photo RGB, target mode L. A soft target
-is 255 for the object, 0 for the background and 128 where nobody classified, so that it can be scaled smoothly; any
-other target holds class ids, UNKNOWN where nobody classified.
+is 255 for the object, 0 for the background, and a slope between them where nobody classified, so that it can be
+scaled smoothly; any other target holds class ids, UNKNOWN where nobody classified.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from model.training import things
 from model.training.samples import UNKNOWN, Sample
 
 SOFT = [0] + [255] * (UNKNOWN - 1) + [128]  # from class ids
@@ -29,8 +30,9 @@ class Augmenter:
     moved: share of the pairs that show an object in front of another photo's background
     """
 
-    def __init__(self, samples: Sequence[Sample], soft: bool = True, absent: float = 0.15, moved: float = 0.15) -> None:
+    def __init__(self, samples: Sequence[Sample], soft: bool = True, absent: float = 0.2, moved: float = 0.2) -> None:
         self.samples, self.soft = samples, soft
+        self.targets = {sample.name: sloped(sample.ids) for sample in samples if sample.kept} if soft else {}
         self.absent, self.moved = absent, moved
         rng = np.random.default_rng(0)
         self.scenes = [(s, box) for s in samples for box in empty_boxes(s.ids, rng)]
@@ -45,9 +47,9 @@ class Augmenter:
             sample = self.samples[index]
             pair = crop(sample.photo, self.target(sample), size_px, rng, self.soft)
             if kind < self.absent + self.moved:
-                pair = paste(pair, self.scene(size_px, rng), self.soft)
-        if self.scenes and rng.random() < (0.7 if kind < self.absent else 0.2):
-            pair = distract(pair, self.scene(size_px, rng), rng)
+                pair = paste(shrink(pair, rng, self.soft), self.scene(size_px, rng), self.soft)
+        for _ in range(rng.integers(1, 4) if kind < self.absent else rng.integers(0, 2)):
+            pair = distract(pair, self.scene(size_px, rng), rng) if self.scenes else pair
         photo, target = pair
         if rng.random() < 0.5:
             photo, target = (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in (photo, target))
@@ -55,7 +57,9 @@ class Augmenter:
 
     def target(self, sample: Sample) -> Image.Image:
         """Give a sample's target of the kind that is drawn."""
-        return sample.ids.point(SOFT) if self.soft else sample.ids
+        if not self.soft:
+            return sample.ids
+        return self.targets.get(sample.name) or sloped(sample.ids)
 
     def scene(self, size_px: int, rng: np.random.Generator) -> Image.Image:
         """Cut a piece with no object in it out of some photo."""
@@ -77,6 +81,20 @@ def empty_boxes(target: Image.Image, rng: np.random.Generator, tries: int = 300,
     return sorted(found, key=lambda b: (b[0] - b[2]) * (b[3] - b[1]))[:keep]
 
 
+def sloped(ids: Image.Image, steps: int = 16) -> Image.Image:
+    """Make a soft target, rising from the background to the object across the border that nobody classified.
+
+    steps: how often each of its pixels is set to the mean of those around it: a border of up to about
+        twice as many pixels becomes a slope, the middle of a wider area stays one half
+    """
+    fixed = ids.point(SOFT)
+    free = ids.point([0] * UNKNOWN + [255])
+    target = fixed
+    for _ in range(steps if free.getbbox() else 0):
+        target = Image.composite(target.filter(ImageFilter.BoxBlur(1.5)), fixed, free)
+    return target
+
+
 def crop(photo: Image.Image, target: Image.Image, size_px: int, rng: np.random.Generator, soft: bool) -> Pair:
     """Cut 0.35 to 1 of the photo's area, at 3:4 to 4:3 of its aspect, and scale it to size_px."""
     width, height = photo.size
@@ -95,15 +113,31 @@ def paste(pair: Pair, scene: Image.Image, soft: bool) -> Pair:
     return Image.composite(photo, scene, target if soft else target.point(SOFT)), target
 
 
+def shrink(pair: Pair, rng: np.random.Generator, soft: bool) -> Pair:
+    """Make the pair's object smaller, somewhere in a target that is background elsewhere."""
+    side = pair[0].size[0]
+    size = int(side * rng.uniform(0.4, 1))
+    corner = int(rng.integers(0, side - size + 1)), int(rng.integers(0, side - size + 1))
+    photo, target = Image.new("RGB", (side, side)), Image.new("L", (side, side))
+    photo.paste(pair[0].resize((size, size), Image.Resampling.BILINEAR), corner)
+    target.paste(pair[1].resize((size, size), Image.Resampling.BILINEAR if soft else Image.Resampling.NEAREST), corner)
+    return photo, target
+
+
 def distract(pair: Pair, filling: Image.Image, rng: np.random.Generator) -> Pair:
-    """Put a thing that is no object into the background: a blob cut out of another scene."""
+    """Put something that is no object into the background: a solid thing, or a flat blob of another scene."""
     photo, target = pair
-    noise = Image.fromarray(rng.integers(0, 256, (int(rng.integers(3, 6)),) * 2, np.uint8))
-    blob = noise.resize(photo.size, Image.Resampling.BICUBIC).point(lambda v: 255 * (v > 150))
+    filling = recolour(filling, rng, strength=1.6)
+    if rng.random() < 0.7:
+        drawn, where = things.draw(photo, filling, rng)
+    else:
+        noise = Image.fromarray(rng.integers(0, 256, (int(rng.integers(3, 6)),) * 2, np.uint8))
+        where = noise.resize(photo.size, Image.Resampling.BICUBIC).point(lambda v: 255 * (v > 150))
+        drawn = Image.composite(filling, photo, where)
     free = target.point(lambda v: 255 * (v == 0)).filter(ImageFilter.MinFilter(5))
-    shape = np.minimum(np.asarray(blob), np.asarray(free))
+    shape = np.minimum(np.asarray(where), np.asarray(free))
     edge = Image.fromarray(shape).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
-    return Image.composite(recolour(filling, rng, strength=1.6), photo, edge), target
+    return Image.composite(drawn, photo, edge), target
 
 
 def recolour(photo: Image.Image, rng: np.random.Generator, strength: float = 1.0) -> Image.Image:

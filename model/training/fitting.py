@@ -39,7 +39,7 @@ class Phase:
     last: int
     course: tuple[int, int]
     peak: float
-    memory: float = 0.997
+    memory: float = 0.998
     rounded: bool = False
 
     @property
@@ -55,6 +55,7 @@ class Run:
     classes: channels of the output; 1 for object against background
     out: the folder of its checkpoint, history, curves and models
     every: epochs between two looks at the photos held out
+    weights: a model of this network to begin with; None for ImageNet's weights
     """
 
     out: Path
@@ -65,11 +66,12 @@ class Run:
     phases: Sequence[Phase]
     card: ModelCard
     every: int = 5
+    weights: Path | None = None
 
     def told(self) -> str:
         """Say what must be the same for a checkpoint to go on."""
         names = sorted(sample.name for sample in self.train)
-        return json.dumps([self.classes, self.seed, names, [vars(phase) for phase in self.phases]])
+        return json.dumps([self.classes, self.seed, str(self.weights), names, [vars(phase) for phase in self.phases]])
 
 
 def fit(run: Run) -> None:
@@ -108,11 +110,24 @@ def fit(run: Run) -> None:
 def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
     """Build a phase's model, with the weights of the model before it, or else of ImageNet."""
     model = network.build(phase.size_px, run.classes)
-    if before is None:
+    if before is None and run.weights:
+        take(model, run.weights)
+    elif before is None:
         network.load_imagenet(model, imagenet.read(imagenet.path()))
     else:
         model.set_weights(before.get_weights())
     return fakequant.rounded(fakequant.folded(model)) if phase.rounded else model
+
+
+def take(model: keras.Model, file: Path) -> None:
+    """Begin with the weights of a model that train saved.
+
+    raises: StepError when it is of another network or has other classes
+    """
+    try:
+        model.set_weights(keras.models.load_model(file, compile=False).get_weights())
+    except (OSError, ValueError) as error:
+        raise StepError(f"{file} is not a model of this network with {model.output_shape[-1]} channels") from error
 
 
 def restore(run: Run) -> tuple[int, list[Any]]:

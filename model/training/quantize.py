@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise StepError(f"the recipe {args.recipe} needs --photos: a folder of photos like those the model will see")
     if len(recipes) > 1 and args.out and args.out.suffix == ".tflite":
         raise StepError("--out must be a folder where --recipe is all")
-    files = _spread(samples.photo_files(args.photos), args.samples) if args.photos else []
+    files = _spread(_not_held_out(samples.photo_files(args.photos)), args.samples) if args.photos else []
     from model.training import keras_files
 
     with step.quiet():
@@ -134,6 +134,11 @@ def difference(model: FloatModel, converted: Path, inputs: list[NDArray[np.float
     if not np.isfinite(apart):
         raise StepError("the converted model's output is no number")
     return apart
+
+
+def _not_held_out(files: list[Path]) -> list[Path]:
+    """Leave out what evaluate judges by, where anything else is there."""
+    return [file for file in files if not samples.held_out(file.stem)] or files
 
 
 def _spread(files: list[Path], count: int) -> list[Path]:

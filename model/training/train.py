@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         phases=fitting.phases(args.size, args.epochs, args.peak_rate, args.quantization_aware),
         card=fitting.card(args.out.resolve().name, labels),
         every=args.every,
+        weights=args.weights,
     )
     step.write(args.out / "card.json", run.card.to_json() + "\n")
     fitting.fit(run)
@@ -59,6 +60,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--classes", type=int, default=2, metavar="K", help="background included, default 2")
     parser.add_argument("--labels", type=cardflags.names, metavar="A,B,...", help="their names, for the card")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--weights", type=Path, metavar="H5", help="a model of train's to begin with, not ImageNet's")
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate, default 0.0015")
     parser.add_argument("--every", type=int, default=5, help="epochs between looks at the photos held out, default 5")
     parser.add_argument(

@@ -109,6 +109,21 @@ def test_one_breed_can_be_left_out_and_photos_without_object_taken_in(small_netw
     assert "19 photos to train on, 8 held out" in capsys.readouterr().out
 
 
+def test_a_run_can_begin_with_the_weights_of_another(small_network, drawn, discs, tmp_path):
+    train.main(options(drawn, tmp_path / "first", "--epochs", 2))
+    begun = tmp_path / "first" / "model.h5"
+    still = ["--epochs", 1, "--peak-rate", 1e-9, "--weights", begun]
+    train.main(options(drawn, tmp_path / "second", *still))
+    ends = [
+        keras.models.load_model(tmp_path / run / "model.h5", compile=False).trainable_weights
+        for run in ("first", "second")
+    ]
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    with pytest.raises(StepError, match="not a model of this network with 3 channels"):
+        train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
+
+
 def test_the_same_seed_draws_the_same_pairs_wherever_it_begins(drawn):
     samples = load(*drawn).samples
     one = Pairs(samples, 32, 1, seed=5)

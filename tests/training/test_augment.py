@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from model.training import augment, things
+from model.training.samples import UNKNOWN, Sample
+
+
+def ring() -> Image.Image:
+    """A square object of 40 px, a border of 8 px around it that nobody classified, and background."""
+    ids = np.zeros((120, 120), np.uint8)
+    ids[32:88, 32:88] = UNKNOWN
+    ids[40:80, 40:80] = 1
+    return Image.fromarray(ids)
+
+
+def test_a_border_that_nobody_classified_becomes_a_slope_and_all_else_stays():
+    target = np.asarray(augment.sloped(ring()))
+    assert (target[40:80, 40:80] == 255).all()
+    assert (target[:32] == 0).all()
+    across = target[60, 31:41].astype(int)
+    assert (np.diff(across) > 0).all()
+    assert abs(across.mean() - 127.5) < 10
+
+
+def test_an_object_that_is_moved_is_smaller_and_its_place_is_random():
+    rng = np.random.default_rng(0)
+    photo = Image.new("RGB", (120, 120), "red")
+    ids = [np.asarray(augment.shrink((photo, ring()), rng, soft=False)[1]) for _ in range(20)]
+    assert len({bytes(one) for one in ids}) == 20
+    assert all(set(np.unique(one)) <= {0, 1, UNKNOWN} for one in ids)
+    assert all(0 < (one == 1).mean() < (40 / 120) ** 2 for one in ids)
+
+
+def test_a_drawn_thing_changes_the_scene_where_it_is_and_nowhere_else():
+    rng = np.random.default_rng(1)
+    scene, filling = Image.new("RGB", (96, 96), (10, 120, 10)), Image.new("RGB", (96, 96), (200, 30, 90))
+    seen = 0
+    for _ in range(40):
+        drawn, where = things.draw(scene, filling, rng)
+        outside = np.asarray(where) == 0
+        assert (np.asarray(drawn)[outside] == (10, 120, 10)).all()
+        seen += (np.asarray(where) == 255).mean() > 0.02
+    assert seen > 30
+
+
+def test_scenes_without_an_object_have_empty_targets(tmp_path):
+    photo = Image.effect_noise((120, 120), 60).convert("RGB")
+    sample = Sample("one", tmp_path / "one.jpg", tmp_path / "one.png", "trimap", (photo, ring()))
+    rng = np.random.default_rng(2)
+    alone = augment.Augmenter([sample], absent=1.0)
+    assert not any(np.asarray(alone.draw(0, 64, rng)[1]).any() for _ in range(8))
+    there = augment.Augmenter([sample], absent=0.0, moved=0.0)
+    assert all(np.asarray(there.draw(0, 64, rng)[1]).any() for _ in range(8))
