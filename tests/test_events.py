@@ -19,6 +19,10 @@ from conftest import ROOT, serving
 from PIL import Image
 from storage import Bucket
 
+from model.card import read_member
+from model.settings import BUNDLED_MODEL
+
+VERSION = json.loads(read_member(BUNDLED_MODEL, "silhouette.json") or "")["version"]
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 NOT_OURS = "what somebody keeps here"
 SETTINGS = {"PHOTO_BUCKETS": "photos", "MASK_BUCKET": "masks", "MAX_UPLOAD_BYTES": "300000", "MAX_PIXELS": "400000"}
@@ -93,7 +97,7 @@ def masks(bucket: Bucket) -> dict[str, Any]:
     return {blob.name: blob for blob in bucket.client().list_blobs("masks")}
 
 
-def plant(bucket: Bucket, name: str, source: int, version: str = "1", text: str = "planted") -> int:
+def plant(bucket: Bucket, name: str, source: int, version: str = VERSION, text: str = "planted") -> int:
     """Put a mask or note there as another instance would have written it."""
     blob = bucket.client().bucket("masks").blob(name)
     blob.metadata = {"source-bucket": "photos", "source-generation": str(source), "model": "pets", "version": version}
@@ -175,7 +179,7 @@ def test_a_mask_of_another_version_of_the_model_is_made_anew(bucket, function, s
     generation = bucket.put("a.jpg", sample, "photos")
     plant(bucket, "a.jpg.png", int(generation), version="0")
     assert outcome(post(function, event("a.jpg", generation))) == "mask"
-    assert masks(bucket)["a.jpg.png"].metadata["version"] == "1"
+    assert masks(bucket)["a.jpg.png"].metadata["version"] == VERSION
 
 
 @pytest.mark.parametrize("name", ["a.jpg.png", "a.jpg.error.json"])
@@ -229,7 +233,7 @@ def test_a_photo_that_will_never_work_has_a_note_that_says_why(bucket, function,
         "name": "a.jpg",
         "generation": generation,
         "model": "pets",
-        "version": "1",
+        "version": VERSION,
     }
     assert note.metadata["source-generation"] == generation
     assert outcome(post(function, about)) == "present"

@@ -13,6 +13,7 @@ ROOMS = {
     "flask": {"main.py"},
     "werkzeug": {"main.py"},
     "functions_framework": {"main.py"},
+    "gunicorn": {"main.py"},
     "PIL": {"model/photo.py", "model/resize.py", "model/render.py"},
     "tflite_runtime": {"model/engine.py"},
     "ai_edge_litert": {"model/engine.py"},

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from model import photo
@@ -130,3 +133,41 @@ def test_the_limit_itself_is_allowed(encode):
 def test_decoding_reads_the_bytes_it_is_given_and_no_file():
     with pytest.raises(NotAPhoto):
         decode(io.BytesIO(b"photo.jpg").getvalue())
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "LA", "I;16"])
+def test_a_large_png_is_shrunk_to_what_covers_the_model_and_looks_the_same(encode, mode):
+    image = gradient(1404, 2202).convert("L" if mode == "I;16" else mode)
+    data = encode(Image.fromarray(np.asarray(image, np.uint16) * 257) if mode == "I;16" else image, "PNG")
+    whole, shrunk = decode(data), decode(data, (256, 256))
+    assert shrunk.size_wh == whole.size_wh == (1404, 2202)
+    assert 512 <= min(shrunk.pixels.shape[:2]) < 1024
+    height, width = shrunk.pixels.shape[:2]
+    expected = np.asarray(Image.fromarray(whole.pixels).resize((width, height), Image.Resampling.BOX), int)
+    assert np.abs(shrunk.pixels - expected).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_a_photo_of_many_pixels_and_few_bytes_needs_little_more_memory_than_its_pixels(encode, tmp_path, mode):
+    side = 6000
+    file = tmp_path / "large.png"
+    file.write_bytes(encode(Image.new(mode, (side, side)), "PNG"))
+    code = f"""
+import resource, pathlib
+from model import photo
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before = peak()
+photo.decode(pathlib.Path({str(file)!r}).read_bytes(), (256, 256), 10**8)
+print(peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    own_mb = side * side * (4 if mode == "RGBA" else 1) / 2**20
+    assert float(done.stdout) < own_mb + 60  # a copy of it all in RGB, as Pillow keeps it, would be 137 more
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
+def test_a_format_whose_decoder_holds_the_photo_several_times_may_have_half_the_pixels(encode, kind):
+    data = encode(gradient(20, 10), kind)
+    assert photo.decode(data, None, 400).size_wh == (20, 10)
+    with pytest.raises(PhotoTooLarge, match="the limit is 199 in all"):
+        photo.decode(data, None, 398)

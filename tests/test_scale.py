@@ -369,6 +369,7 @@ def told(**changes: Any) -> dict[str, Any]:
     """Make up a line as tests.bucket_proof prints it, of a run in which all went well."""
     kinds: dict[str, Any] = {"note": {"count": 0}, "mask": {"count": 3000, "mean": 100.0, "quantiles": [100.0] * 21}}
     line = {"photos": 2500, "events": 3000, "processes": 3, "in_flight": 8, "events_ahead": 10**6, "kill_every_s": 0}
+    line["upload_ms"] = 0
     line |= {"duplicates": 0, "deliveries": 3000, "statuses": {"204": 3000}, "start_ms": {"count": 0}}
     return line | {"service_ms": kinds, "wall_s": 37.5, "photos_per_s": 66.7, **changes}
 

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from types import TracebackType
 
-from conftest import ROOT, free_port
+from function import ROOT, free_port
 
 
 class Fleet:
