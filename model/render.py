@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +22,19 @@ def binary_png(mask: NDArray[np.uint8]) -> bytes:
     """Write a mask of two classes.
 
     mask: uint8 (H, W), 0 or 1
-    returns: a 1-bit PNG, white where the mask is 1
+    returns: a 1-bit PNG (https://www.w3.org/TR/png-3/), white where the mask is 1; written here, since Pillow
+        takes five times as long to pack and filter the bits of a large one
     """
     height, width = mask.shape
-    return _png(Image.frombytes("1", (width, height), np.packbits(mask, axis=1).tobytes()), MASK_LEVEL)
+    rows = np.zeros((height, 1 + -(-width // 8)), np.uint8)  # each begins with its filter: 0, none
+    rows[:, 1:] = np.packbits(mask, axis=1)
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit, grey, no interlacing
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), MASK_LEVEL)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def palette_png(mask: NDArray[np.uint8], card: ModelCard) -> bytes:

@@ -48,8 +48,16 @@ def to_input(
         small = (small @ np.array(GREY, np.float32)).round()[..., np.newaxis]
     elif card.order == "BGR":
         small = small[..., ::-1]
-    mean, std = (np.array(value[: kind.channels], np.float32) for value in (card.mean, card.std))
-    return _arranged(_stored((small - mean) / std, kind), kind)
+    return _arranged(_stored(_normalised(small, card), kind), kind)
+
+
+def _normalised(small: NDArray[Any], card: ModelCard) -> NDArray[np.float32]:
+    """Take the mean away and divide by the deviation, row by row: NumPy is slow along an axis of three."""
+    height, width, channels = small.shape
+    values = (np.array(value[:channels], np.float32) for value in (card.mean, card.std))
+    mean, std = (np.tile(np.broadcast_to(value, channels), width) for value in values)
+    real: NDArray[np.float32] = (small.reshape(height, width * channels) - mean) / std
+    return real.reshape(small.shape)
 
 
 def _stored(real: NDArray[np.float32], kind: Input) -> NDArray[Any]:
