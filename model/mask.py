@@ -13,6 +13,7 @@ from model import resize
 from model.resize import Box
 
 SOFT_EDGE = 0.2  # width of the scores around the threshold over which a cutout fades
+BAND_PX = 256  # rows that are enlarged at once
 TILE_PX = 256  # what is decided at once where there are many classes: it bounds the memory
 
 Scores = NDArray[Any]  # float32 (h, w, K), 0 to 1, or uint8 (h, w) class ids
@@ -33,15 +34,20 @@ def probability(
     """
     if class_id is None and background is None:
         return np.full(size_wh[::-1], 255, np.uint8)
+    return resize.bilinear(_eight_bits(scores, class_id, background), size_wh, box)
+
+
+def _eight_bits(scores: Scores, class_id: int | None, background: int | None) -> NDArray[np.uint8]:
+    """Give the scores of one class, or of all but the background, as uint8 (h, w)."""
     other = class_id is None or (_one(scores) and class_id == background)
     channel = background if class_id is None else class_id
     if scores.ndim == 2:
-        levels = ((scores == channel) != other).view(np.uint8) * np.uint8(255)
-        return resize.bilinear(levels, size_wh, box)
+        return ((scores == channel) != other).view(np.uint8) * np.uint8(255)
     one = scores[..., 0] if _one(scores) else scores[..., channel]
     if other and not (_one(scores) and class_id is None):
         one = 1 - one
-    return resize.bilinear((one.clip(0, 1) * 255).round().astype(np.uint8), size_wh, box)
+    levels: NDArray[np.uint8] = (one.clip(0, 1) * 255).round().astype(np.uint8)
+    return levels
 
 
 def _one(scores: Scores) -> bool:
@@ -84,8 +90,24 @@ def from_scores(
     if scores.ndim == 2 or scores.shape[-1] > 2:
         return _likeliest(scores, size_wh, box)
     thing = 0 if background == 1 else 1
-    inside = probability(scores, thing, size_wh, background, box) >= level(threshold)
+    inside = _reaches(_eight_bits(scores, thing, background), level(threshold), size_wh, box)
     return (inside if thing else ~inside).view(np.uint8)
+
+
+def _reaches(levels: NDArray[np.uint8], least: int, size_wh: tuple[int, int], box: Box | None) -> NDArray[np.bool_]:
+    """Enlarge and decide, band by band: what lies in the processor's cache takes half the time of what does not.
+
+    returns: bool (H, W)
+    """
+    left, top, right, bottom = box or (0, 0, levels.shape[1], levels.shape[0])
+    width, height = size_wh
+    ratio = (bottom - top) / height
+    inside = np.empty((height, width), np.bool_)
+    for first in range(0, height, BAND_PX):
+        last = min(height, first + BAND_PX)
+        part = left, top + first * ratio, right, min(bottom, top + last * ratio)
+        inside[first:last] = resize.bilinear(levels, (width, last - first), part) >= least
+    return inside
 
 
 def _likeliest(scores: Scores, size_wh: tuple[int, int], box: Box | None) -> NDArray[np.uint8]:
