@@ -42,7 +42,7 @@ def _eight_bits(scores: Scores, class_id: int | None, background: int | None) ->
     other = class_id is None or (_one(scores) and class_id == background)
     channel = background if class_id is None else class_id
     if scores.ndim == 2:
-        return ((scores == channel) != other).view(np.uint8) * np.uint8(255)
+        return np.where((scores == channel) != other, np.uint8(255), np.uint8(0))
     one = scores[..., 0] if _one(scores) else scores[..., channel]
     if other and not (_one(scores) and class_id is None):
         one = 1 - one
