@@ -6,11 +6,13 @@ object. These are there to be in the middle, and not to be found.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 
 def draw(scene: Image.Image, filling: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, Image.Image]:
