@@ -25,7 +25,7 @@ def draw(scene: Image.Image, filling: Image.Image, rng: np.random.Generator) -> 
     x, y = _turned_axes(width, height, rng)
     inside, light = [_ball, _cup, _box, _bar][rng.integers(4)](x, y, rng)
     base = rng.uniform(20, 255, 3).astype(np.float32)
-    surface = np.asarray(filling, np.float32) if rng.random() < 0.5 else np.broadcast_to(base, (height, width, 3))
+    surface: Any = np.asarray(filling, np.float32) if rng.random() < 0.5 else np.broadcast_to(base, (height, width, 3))
     if rng.random() < 0.25:
         stripes = 0.5 + 0.5 * np.sign(np.sin((x * rng.uniform(-1, 1) + y) * rng.uniform(5, 30)))
         surface = surface * stripes[..., None] + (255 - base) * (1 - stripes[..., None])
