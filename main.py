@@ -96,8 +96,8 @@ def run(request: flask.Request) -> flask.Response:
 
 def segment(request: flask.Request) -> flask.Response:
     """Turn the uploaded photo into a mask, or what else `output` asks for."""
-    if settings.mask_bucket and events.is_event(small_headers(request)):
-        return deliver(request)
+    if settings.mask_bucket and events.is_event(headers := small_headers(request)):
+        return deliver(request, headers)
     segmenter = model_for(request)
     options = Options.parse(request.args, segmenter.card)
     answer = segmenter.segment(uploaded(request), options)
@@ -106,9 +106,10 @@ def segment(request: flask.Request) -> flask.Response:
     return timed(response, answer.stages_ms, photo={"width": width, "height": height})
 
 
-def deliver(request: flask.Request) -> flask.Response:
+def deliver(request: flask.Request, headers: dict[str, str]) -> flask.Response:
     """Take a storage event, as Eventarc posts it: the mask of its photo goes to MASK_BUCKET.
 
+    headers: by names in small letters
     204 means that all is done that will ever be: a mask or a note is there, the photo is gone, or its event is refused,
     as those of other buckets are; any other status and Pub/Sub would deliver it again for days. 503 asks for just
     that. Who may post here is the platform's concern: the function is private, and Eventarc's account may call it.
@@ -117,7 +118,7 @@ def deliver(request: flask.Request) -> flask.Response:
     segmenter = model_for(request)
     from model import bucket  # it imports what the model has imported by now
 
-    event = events.read(small_headers(request), whole_body(request, events.LONGEST_BYTES))
+    event = events.read(headers, whole_body(request, events.LONGEST_BYTES))
     done = bucket.take(event, segmenter, settings)
     outcome = f"{done.outcome}; code={done.code}" if done.code else done.outcome
     response = flask.Response(status=204, headers=common() | {"X-Outcome": outcome})
@@ -231,7 +232,7 @@ def finish(response: flask.Response) -> flask.Response:
     response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms}" for stage, ms in stages.items())
     if "X-Model" in response.headers:
         about["model"] = response.headers["X-Model"]
-    sizes = request.content_length or about.pop("body", 0), response.calculate_content_length() or 0
+    sizes = request.content_length or 0, response.calculate_content_length() or 0
     log.request(request.method, request.path[:200], response.status_code, sizes, took_ms, trace(request), **about)
     return response
 

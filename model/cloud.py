@@ -60,9 +60,7 @@ def passing(error: Exception) -> bool:
     """Tell whether trying again may help."""
     from google.api_core.exceptions import ClientError, TooManyRequests
 
-    if isinstance(error, Failed | SilhouetteError) or (
-        isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    ):
+    if isinstance(error, Failed | SilhouetteError) or _no_room(error):
         return False
     return isinstance(error, TooManyRequests) or not isinstance(error, ClientError)
 
@@ -78,8 +76,12 @@ def reason(error: Exception, verb: str = "read") -> str:
         return "there is no such bucket, object or generation"
     if isinstance(error, Forbidden | Unauthorized):
         return f"this function's service account may not {verb} it"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if _no_room(error):
         return "the disk has no room for it"
     if isinstance(error, Failed | Differs):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _no_room(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
