@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ctypes
 
-M_ARENA_MAX = -8  # of glibc's malloc.h
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  # of glibc's malloc.h
+LARGE_BYTES = 1 << 23  # Pillow keeps pixels in blocks of just under 1 << 24
 
 
 def share() -> None:
     """Let all threads use one heap; where the C library is not glibc, leave it as it is.
 
     By default each thread gets a heap of its own, which keeps what its largest photo took: sixteen threads keep
-    sixteen times that. Call this before there are threads.
+    sixteen times that. And large blocks would lie in the heap once some were freed, where a small one above them
+    keeps them from going back: so each is mapped by itself, always. Call this before there are threads.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)

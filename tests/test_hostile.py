@@ -59,7 +59,7 @@ def test_what_the_largest_photos_took_is_given_back(function):
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda photo: httpx.post(function.url, content=photo, timeout=60), [large] * 4))
     assert {answer.status_code for answer in answers} <= {200, 503}
-    assert function.pss_mb() < 700  # where each thread keeps a heap of its own, 900 and more
+    assert function.pss_mb() < 350  # where each thread keeps a heap of its own, 900 and more
 
 
 def test_the_corpus_is_the_same_for_the_same_seed_and_has_each_format_cut_at_each_percent():
