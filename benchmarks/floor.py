@@ -19,6 +19,7 @@ from PIL import Image
 from benchmarks import masks
 from benchmarks.options import MODEL
 from benchmarks.photos import Photo
+from model import mask, render
 
 try:
     from tflite_runtime.interpreter import Interpreter
@@ -51,7 +52,7 @@ class Floor:
             "twice the input": partial(decode, cover=2, input_wh=self.input_wh),
             "thumbnail first": partial(decode, cover=1, input_wh=self.input_wh, gap=2.0),
         }
-        masking: dict[str, Way] = {"table": self.by_table, "packed bits": self.by_bits}
+        masking: dict[str, Way] = {"table": self.by_table, "packed bits": self.by_bits, "bands": self.by_bands}
         leads = {
             (one, two): bool((np.asarray(way(self.scores(decoders[one](self.data)))) == wanted).all())
             for one in decoders
@@ -65,7 +66,8 @@ class Floor:
             "decode": {name: (way, self.data) for name, way in decoders.items() if any(name == one for one, _ in good)},
             "infer": {"invoke": (lambda _: self.interpreter.invoke(), None)},
             "mask": {name: (way, self.scored) for name, way in masking.items() if any(name == two for _, two in good)},
-            "encode": {f"level {level}": (partial(encode, level=level), self.bits) for level in (1, 3, 6)},
+            "encode": {f"level {level}": (partial(encode, level=level), self.bits) for level in (1, 3, 6)}
+            | {"no filter": (render.binary_png, np.asarray(self.bits).view(np.uint8))},
         }
         self.times_ms: dict[str, dict[str, list[float]]] = {stage: defaultdict(list) for stage in STAGES}
 
@@ -103,6 +105,10 @@ class Floor:
         """Enlarge as 8 bits, and decide and pack by NumPy."""
         packed = np.packbits(np.asarray(self.enlarged(scores)) >= self.level, axis=1)
         return Image.frombytes("1", self.size_wh, packed.tobytes())
+
+    def by_bands(self, scores: NDArray[np.float32]) -> Pixels:
+        """Enlarge and decide a band at a time, as the function does."""
+        return mask.from_scores(scores[..., np.newaxis], self.card["threshold"], self.size_wh)
 
     def enlarged(self, scores: NDArray[np.float32]) -> Image.Image:
         """Scale the scores to the photo's size."""
