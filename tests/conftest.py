@@ -39,9 +39,11 @@ def serving(*before: str, **env: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The URL of the function with the bundled model."""
-    with serving() as url:
-        yield url
+    """The URL of the function with the bundled model, whose worker lives through all that the tests do to it."""
+    with launched() as function:
+        workers = function.workers()
+        yield function.url
+        assert function.workers() == workers, "the worker was replaced"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -33,7 +34,8 @@ def unpack(upload: bytes, folder: Path) -> None:
 def install(source: Path, runtime: str) -> Path:
     """Make the virtual environment that requirements.txt asks for.
 
-    The environment is kept, named by what went into it, so that a second deploy of the same needs no minute.
+    The environment is kept, named by what went into it, so that a second deploy of the same needs no minute. Where
+    two rehearsals run at once, one makes it and the other waits.
     returns: its python
     raises: BuildFailed
     """
@@ -43,12 +45,15 @@ def install(source: Path, runtime: str) -> Path:
     digest = hashlib.sha256(runtime.encode() + requirements.read_bytes()).hexdigest()[:16]
     venv = CACHE / f"{runtime}-{digest}"
     python = venv / "bin" / "python"
-    if (venv / "complete").exists():
-        return python
-    shutil.rmtree(venv, ignore_errors=True)
-    run([str(find_python(runtime)), "-m", "venv", str(venv)])
-    run([str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(requirements)])
-    (venv / "complete").touch()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (venv / "complete").exists():
+            return python
+        shutil.rmtree(venv, ignore_errors=True)
+        run([str(find_python(runtime)), "-m", "venv", str(venv)])
+        run([str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(requirements)])
+        (venv / "complete").touch()
     return python
 
 
