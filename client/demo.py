@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import subprocess
 import sys
@@ -22,31 +21,32 @@ START_LIMIT_S = 60.0
 
 
 @contextmanager
-def function() -> Iterator[str]:
+def function(log: Path) -> Iterator[str]:
     """Run the function on a free port, and yield its URL once it answers.
 
+    log: where what it says goes
     raises: RuntimeError when it does not come up
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "functions_framework", "--target", "run", "--host", "127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port)], cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    )
+    command += ["--port", str(port)]
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until_ready(url, process)
+        wait_until_ready(url, process, log)
         yield url
     finally:
         process.terminate()
         process.wait()
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Ask until something answers.
 
-    raises: RuntimeError when the process ends, or time runs out
+    raises: RuntimeError with the end of the log when the process ends, or time runs out
     """
     deadline = time.monotonic() + START_LIMIT_S
     while process.poll() is None and time.monotonic() < deadline:
@@ -55,7 +55,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
             return
         except httpx.TransportError:
             time.sleep(0.02)
-    raise RuntimeError("the function did not start")
+    raise RuntimeError(f"the function did not start; the end of {log}:\n{log.read_text()[-2000:]}")
 
 
 def main() -> int:
@@ -69,8 +69,9 @@ def main() -> int:
     out = Path("demo")
     out.mkdir(exist_ok=True)
     start = time.monotonic()
-    with function() as url:
-        print(f"the function runs at {url}; it took {time.monotonic() - start:.1f} s to start")
+    log = out / "function.log"
+    with function(log) as url:
+        print(f"the function runs at {url}; it took {time.monotonic() - start:.1f} s to start; its log is {log}")
         codes = [
             client([str(photo), "--url", url, "--output", output, "--out", str(out / f"{output}.png")])
             for output in ("mask", "overlay")

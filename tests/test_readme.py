@@ -94,7 +94,7 @@ def test_the_proxy_command_is_one_that_gcloud_has():
 def test_the_demo_writes_its_two_pictures(folder: Path):
     assert block("sh", "make demo").strip() == "make demo"
     run("python -m client.demo photo.jpg", folder)
-    assert {file.name for file in (folder / "demo").iterdir()} == {"mask.png", "overlay.png"}
+    assert {file.name for file in (folder / "demo").iterdir()} == {"mask.png", "overlay.png", "function.log"}
 
 
 def test_the_commands_behind_make_are_those_of_the_makefile():
