@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.card import ModelCard, voc_palette
-from model.training import curves, evaluate, fakequant, imagenet, losses, network, step
+from model.training import curves, evaluate, fakequant, imagenet, losses, network, normalization, step, unfold
 from model.training.batches import MEAN, STD, Pairs
 from model.training.samples import Sample
 from model.training.step import StepError
@@ -55,7 +55,7 @@ class Run:
     classes: channels of the output; 1 for object against background
     out: the folder of its checkpoint, history, curves and models
     every: epochs between two looks at the photos held out
-    weights: a model of this network to begin with; None for ImageNet's weights
+    weights: a model of this network to begin with, .h5 or .tflite; None for ImageNet's weights
     """
 
     out: Path
@@ -111,19 +111,22 @@ def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
     """Build a phase's model, with the weights of the model before it, or else of ImageNet."""
     model = network.build(phase.size_px, run.classes)
     if before is None and run.weights:
-        take(model, run.weights)
+        take(model, run.weights, run, phase.size_px)
     elif before is None:
         network.load_imagenet(model, imagenet.read(imagenet.path()))
     else:
         model.set_weights(before.get_weights())
-    return fakequant.rounded(fakequant.folded(model)) if phase.rounded else model
+    return fakequant.rounded(fakequant.folded(model)) if phase.rounded else normalization.fused(model)
 
 
-def take(model: keras.Model, file: Path) -> None:
-    """Begin with the weights of a model that train saved.
+def take(model: keras.Model, file: Path, run: Run, size_px: int) -> None:
+    """Begin with the weights of a model that train saved, or of a float .tflite made of one.
 
     raises: StepError when it is of another network or has other classes
     """
+    if file.suffix == ".tflite":
+        pairs = Pairs(run.train, size_px, run.classes, run.seed)
+        return unfold.take(model, file, np.concatenate([pairs[i][0] for i in range(min(2, len(pairs)))]))
     try:
         model.set_weights(keras.models.load_model(file, compile=False).get_weights())
     except (OSError, ValueError) as error:
@@ -250,9 +253,11 @@ def _variables(model: keras.Model) -> list[Any]:
 
 
 def _to_save(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
-    """Give the model that is saved: with roundings in training, the plain one that their weights belong to."""
-    if not phase.rounded:
-        return model
-    plain = fakequant.folded(network.build(phase.size_px, classes))
-    fakequant.take_weights(plain, model)
+    """Give the model that is saved: the plain one that the weights in training belong to."""
+    plain = network.build(phase.size_px, classes)
+    if phase.rounded:
+        plain = fakequant.folded(plain)
+        fakequant.take_weights(plain, model)
+    else:
+        plain.set_weights(model.get_weights())
     return plain

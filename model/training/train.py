@@ -12,6 +12,8 @@ from pathlib import Path
 from model.training import cardflags, samples, step
 from model.training.step import StepError
 
+WEIGHTS_HELP = "begin with a model of train's, not ImageNet's: its .h5, or a .tflite of it with float weights"
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the photos, plan the run, and train."""
@@ -60,7 +62,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--classes", type=int, default=2, metavar="K", help="background included, default 2")
     parser.add_argument("--labels", type=cardflags.names, metavar="A,B,...", help="their names, for the card")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--weights", type=Path, metavar="H5", help="a model of train's to begin with, not ImageNet's")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate, default 0.0015")
     parser.add_argument("--every", type=int, default=5, help="epochs between looks at the photos held out, default 5")
     parser.add_argument(

@@ -53,3 +53,14 @@ def test_scenes_without_an_object_have_empty_targets(tmp_path):
     assert not any(np.asarray(alone.draw(0, 64, rng)[1]).any() for _ in range(8))
     there = augment.Augmenter([sample], absent=0.0, moved=0.0)
     assert all(np.asarray(there.draw(0, 64, rng)[1]).any() for _ in range(8))
+
+
+def test_shade_falls_on_a_share_of_the_photos_and_never_turns_them_black():
+    photo = Image.new("RGB", (60, 40), (200, 150, 100))
+    shaded = [np.asarray(augment.shade(photo, np.random.default_rng(seed))) for seed in range(200)]
+    changed = [image for image in shaded if (image != photo).any()]
+    assert 40 <= len(changed) <= 80
+    factors = np.concatenate([image[..., 0].ravel() / 200 for image in changed])
+    assert 0.3 < factors.min() < 0.6
+    assert 1.1 < factors.max() <= 255 / 200
+    assert sum(image[..., 0].std() > 5 for image in changed) > 0.8 * len(changed)  # it varies over the photo

@@ -10,7 +10,7 @@ from conftest import refused
 from keras import layers
 from PIL import Image
 
-from model.training import fakequant, fitting, imagenet, losses, network, quantize, train
+from model.training import fakequant, fitting, imagenet, losses, network, normalization, quantize, train, unfold
 from model.training.batches import Pairs
 from model.training.interpreter import Interpreter
 from model.training.samples import UNKNOWN, load
@@ -122,6 +122,45 @@ def test_a_run_can_begin_with_the_weights_of_another(small_network, drawn, discs
         np.testing.assert_allclose(one, other, atol=1e-5)
     with pytest.raises(StepError, match="not a model of this network with 3 channels"):
         train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
+
+
+@pytest.mark.parametrize("recipe", ["float32", "float16"])
+def test_a_run_can_begin_with_a_tflite_of_another(small_network, drawn, discs, tmp_path, recipe):
+    train.main(options(drawn, tmp_path / "first", "--epochs", 3))
+    begun = tmp_path / "first" / "model.tflite"
+    quantize.main([str(tmp_path / "first" / "model.h5"), "--recipe", recipe, "--out", str(begun)])
+    photos = np.concatenate([Pairs(load(*drawn).samples, 64, 1, 0)[i][0] for i in range(1)])
+    model = small(64)
+    unfold.take(model, begun, photos)
+    asked = keras.models.load_model(tmp_path / "first" / "model.h5", compile=False)(photos, training=False)
+    exact = 1e-5 if recipe == "float32" else 5e-3
+    np.testing.assert_allclose(model(photos, training=False), asked, atol=exact)
+    # the batch's own mean and variance are those that were put in place, so that training goes on where it was
+    np.testing.assert_allclose(model(photos, training=True), asked, atol=0.02)
+    train.main(options(drawn, tmp_path / "second", "--epochs", 1, "--peak-rate", 1e-9, "--weights", begun))
+    with pytest.raises(StepError, match="not a float model of this network with 3 channels"):
+        train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
+
+
+def test_fused_normalization_is_normalization():
+    plain = small(32)
+    rng = np.random.default_rng(4)
+    plain.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in plain.get_weights()])
+    photos = rng.normal(size=(4, 32, 32, 3)).astype(np.float32)
+    one = normalization.fused(plain)
+    np.testing.assert_allclose(one(photos, training=False), plain(photos, training=False), atol=1e-5)
+    np.testing.assert_allclose(one(photos, training=True), plain(photos, training=True), atol=1e-4)
+    for ours, theirs in zip(one.weights, plain.weights, strict=True):  # what it has seen it has kept
+        assert ours.path.split("/")[-2:] == theirs.path.split("/")[-2:]
+        np.testing.assert_allclose(ours, theirs, rtol=0.01)  # the variance of a sample or of all: n - 1 or n
+
+
+def test_a_tflite_of_integers_is_no_beginning(small_network, drawn, tmp_path):
+    train.main(options(drawn, tmp_path / "first", "--epochs", 1))
+    more = ["--recipe", "int8", "--photos", str(drawn[0]), "--out", str(tmp_path / "int8.tflite")]
+    quantize.main([str(tmp_path / "first" / "model.h5"), *more])
+    with pytest.raises(StepError, match="not a float model of this network"):
+        train.main(options(drawn, tmp_path / "second", "--epochs", 1, "--weights", tmp_path / "int8.tflite"))
 
 
 def test_the_same_seed_draws_the_same_pairs_wherever_it_begins(drawn):
