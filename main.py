@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-import io
 import json
 import re
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flask
 import functions_framework
 import gunicorn.config
-from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
-from werkzeug.formparser import FormDataParser
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
-from model import errors, events, heap, loading, log
+from model import errors, events, heap, loading, log, upload
 from model.options import NAMES, Options
 from model.settings import Settings
 
@@ -46,8 +42,6 @@ STATUS: dict[type[errors.SilhouetteError], int] = {
 }
 RETRY_AFTER_S = 2
 STOP_LIMIT_S = 7  # for requests under way when the function is told to stop: after 10 the cloud kills it
-PHOTO_FIELDS = ("file", "image")
-CHUNK_BYTES = 1 << 20
 WEB = Path(__file__).parent / "client" / "web"
 GUARDS = {  # what browsers are told of every answer
     "Cache-Control": "no-store",
@@ -100,7 +94,8 @@ def segment(request: flask.Request) -> flask.Response:
         return deliver(request, headers)
     segmenter = model_for(request)
     options = Options.parse(request.args, segmenter.card)
-    answer = segmenter.segment(uploaded(request), options)
+    photo = upload.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
+    answer = segmenter.segment(photo, options)
     response = flask.Response(answer.body, content_type=answer.content_type, headers=common())
     width, height = answer.photo_wh
     return timed(response, answer.stages_ms, photo={"width": width, "height": height})
@@ -118,7 +113,7 @@ def deliver(request: flask.Request, headers: dict[str, str]) -> flask.Response:
     segmenter = model_for(request)
     from model import bucket  # it imports what the model has imported by now
 
-    event = events.read(headers, whole_body(request, events.LONGEST_BYTES))
+    event = events.read(headers, upload.body(request, events.LONGEST_BYTES, settings.request_timeout_s))
     done = bucket.take(event, segmenter, settings)
     outcome = f"{done.outcome}; code={done.code}" if done.code else done.outcome
     response = flask.Response(status=204, headers=common() | {"X-Outcome": outcome})
@@ -143,7 +138,8 @@ def small_headers(request: flask.Request) -> dict[str, str]:
 def predict(request: flask.Request) -> flask.Response:
     """Give the raw output tensor as nested lists, as the older recipe's clients expect it."""
     segmenter = model_for(request)
-    body = json.dumps({"result": segmenter.raw(uploaded(request)).tolist()})
+    photo = upload.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
+    body = json.dumps({"result": segmenter.raw(photo).tolist()})
     return flask.Response(body, content_type="application/json", headers=common())
 
 
@@ -218,8 +214,7 @@ def model_for(request: flask.Request) -> Segmenter:
     try:
         return loader.segmenter()
     except errors.ModelError:
-        for _ in chunks(request):
-            pass
+        upload.pass_over(request, settings.request_timeout_s)
         raise
 
 
@@ -245,76 +240,6 @@ def share(request: flask.Request, response: flask.Response) -> None:
     if origin and {"*", origin} & {*settings.allowed_origins}:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers.update(PREFLIGHT if request.method == "OPTIONS" else CORS)
-
-
-def uploaded(request: flask.Request) -> bytes:
-    """Take the photo out of a request, in memory alone.
-
-    returns: the body, or of multipart/form-data the field `file` or `image`
-    raises: EmptyBody, PhotoTooLarge, BadRequest
-    """
-    body = whole_body(request, settings.max_upload_bytes)
-    if request.mimetype != "multipart/form-data":
-        return body
-    parser = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO())
-    _, form, files = parser.parse(io.BytesIO(body), request.mimetype, len(body), request.mimetype_params)
-    for name in PHOTO_FIELDS:
-        if name in files:
-            return bytes(files[name].read())
-    found = ", ".join(repr((name or "")[:40]) for name in [*form, *files]) or "none"
-    raise errors.EmptyBody(f"the form needs a file in the field {' or '.join(PHOTO_FIELDS)}; its fields: {found}")
-
-
-def whole_body(request: flask.Request, limit_bytes: int) -> bytes:
-    """Read the body up to a limit; beyond it, read on and keep nothing, so that the answer can be sent.
-
-    raises: PhotoTooLarge, UploadTooSlow, BadRequest
-    """
-    kept, count = [], 0
-    for chunk in chunks(request):
-        count += len(chunk)
-        if count <= limit_bytes:
-            kept.append(chunk)
-        else:
-            kept.clear()
-    if count > limit_bytes:
-        raise errors.PhotoTooLarge(f"the upload has {count} bytes; the limit is {limit_bytes}")
-    return b"".join(kept)
-
-
-def chunks(request: flask.Request) -> Iterator[bytes]:
-    """Give the body as it comes, to its end; one that is not here in time is cut off.
-
-    A read waits for as many bytes as it asks for, however slowly they trickle; so that it ends, the connection is
-    closed under it.
-    raises: UploadTooSlow; BadRequest where the body breaks off, or its chunks make no sense
-    """
-    connection: Any = request.environ.get("gunicorn.socket")
-    late = threading.Event()
-
-    def cut() -> None:
-        late.set()
-        with contextlib.suppress(OSError):  # the caller was faster, and is gone
-            connection.shutdown(socket.SHUT_RD)
-
-    timer = threading.Timer(settings.request_timeout_s, cut)
-    timer.daemon = True
-    if connection:
-        timer.start()
-    count = 0
-    try:
-        while chunk := request.stream.read(CHUNK_BYTES):
-            count += len(chunk)
-            yield chunk
-    except Exception as error:  # the server has errors of its own for this, and the fault is the caller's
-        if not late.is_set():
-            raise BadRequest("the body cannot be read to its end") from error
-    finally:
-        timer.cancel()
-    if late.is_set():
-        raise errors.UploadTooSlow(f"the upload was not here after {settings.request_timeout_s:g} s")
-    if count < (request.content_length or 0):
-        raise BadRequest(f"the body ends after {count} bytes of {request.content_length}")
 
 
 @functions_framework.errorhandler(errors.SilhouetteError)

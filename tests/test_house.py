@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = {
-    "flask": {"main.py"},
-    "werkzeug": {"main.py"},
+    "flask": {"main.py", "model/upload.py"},
+    "werkzeug": {"main.py", "model/upload.py"},
     "functions_framework": {"main.py"},
     "gunicorn": {"main.py"},
     "PIL": {"model/photo.py", "model/resize.py", "model/render.py"},
