@@ -15,6 +15,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from model.training import things
 from model.training.samples import UNKNOWN, Sample
 
+STEP = 0.3  # of the way from background to object
 SOFT = [0] + [255] * (UNKNOWN - 1) + [128]  # from class ids
 
 Pair = tuple[Image.Image, Image.Image]
@@ -84,6 +85,7 @@ def empty_boxes(target: Image.Image, rng: np.random.Generator, tries: int = 300,
 def sloped(ids: Image.Image, steps: int = 16) -> Image.Image:
     """Make a soft target, rising from the background to the object across the border that nobody classified.
 
+    It rises from STEP to 1 - STEP: a jump at either edge of the border is easier to find than the foot of a slope.
     steps: how often each of its pixels is set to the mean of those around it: a border of up to about
         twice as many pixels becomes a slope, the middle of a wider area stays one half
     """
@@ -92,7 +94,7 @@ def sloped(ids: Image.Image, steps: int = 16) -> Image.Image:
     target = fixed
     for _ in range(steps if free.getbbox() else 0):
         target = Image.composite(target.filter(ImageFilter.BoxBlur(1.5)), fixed, free)
-    return target
+    return Image.composite(target.point(lambda level: 255 * STEP + level * (1 - 2 * STEP)), fixed, free)
 
 
 def crop(photo: Image.Image, target: Image.Image, size_px: int, rng: np.random.Generator, soft: bool) -> Pair:

@@ -55,7 +55,7 @@ class Run:
     classes: channels of the output; 1 for object against background
     out: the folder of its checkpoint, history, curves and models
     every: epochs between two looks at the photos held out
-    weights: a model of this network to begin with, .h5 or .tflite; None for ImageNet's weights
+    weights: models of this network, .h5 or .tflite, to begin with the mean of; none for ImageNet's weights
     """
 
     out: Path
@@ -66,12 +66,13 @@ class Run:
     phases: Sequence[Phase]
     card: ModelCard
     every: int = 5
-    weights: Path | None = None
+    weights: Sequence[Path] = ()
 
     def told(self) -> str:
         """Say what must be the same for a checkpoint to go on."""
         names = sorted(sample.name for sample in self.train)
-        return json.dumps([self.classes, self.seed, str(self.weights), names, [vars(phase) for phase in self.phases]])
+        begun, phases = [str(file) for file in self.weights], [vars(phase) for phase in self.phases]
+        return json.dumps([self.classes, self.seed, begun, names, phases])
 
 
 def fit(run: Run) -> None:
@@ -107,11 +108,22 @@ def fit(run: Run) -> None:
         before = model
 
 
+def mean(run: Run) -> None:
+    """Save the mean of the models to begin with as it is, and say how good it is."""
+    size_px = run.phases[-1].size_px
+    model = network.build(size_px, run.classes)
+    take_mean(model, run, size_px)
+    verdict = judge(tf.function(lambda image: model(image, training=False)), size_px, run)
+    print(f"the mean of {len(run.weights)} models: iou {verdict.iou:.4f}", flush=True)
+    with step.whole(run.out / run.phases[-1].file) as partial:
+        model.save(partial, include_optimizer=False)
+
+
 def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
     """Build a phase's model, with the weights of the model before it, or else of ImageNet."""
     model = network.build(phase.size_px, run.classes)
     if before is None and run.weights:
-        take(model, run.weights, run, phase.size_px)
+        take_mean(model, run, phase.size_px)
     elif before is None:
         network.load_imagenet(model, imagenet.read(imagenet.path()))
     else:
@@ -119,8 +131,20 @@ def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
     return fakequant.rounded(fakequant.folded(model)) if phase.rounded else normalization.fused(model)
 
 
+def take_mean(model: keras.Model, run: Run, size_px: int) -> None:
+    """Begin with the mean of the weights of models that began alike: mostly better than each (Wortsman et al. 2022).
+
+    raises: StepError when one is of another network or has other classes
+    """
+    each = []
+    for file in run.weights:
+        take(model, file, run, size_px)
+        each.append(model.get_weights())
+    model.set_weights([np.mean(arrays, axis=0) for arrays in zip(*each, strict=True)])
+
+
 def take(model: keras.Model, file: Path, run: Run, size_px: int) -> None:
-    """Begin with the weights of a model that train saved, or of a float .tflite made of one.
+    """Take the weights of a model that train saved, or of a float .tflite made of one.
 
     raises: StepError when it is of another network or has other classes
     """

@@ -12,12 +12,15 @@ from pathlib import Path
 from model.training import cardflags, samples, step
 from model.training.step import StepError
 
-WEIGHTS_HELP = "begin with a model of train's, not ImageNet's: its .h5, or a .tflite of it with float weights"
+WEIGHTS_HELP = """begin with a model of train's, not ImageNet's: its .h5, or a .tflite of it with float weights; of
+several that began alike, with their mean"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the photos, plan the run, and train."""
     args = arguments().parse_args(argv)
+    if args.epochs < (0 if args.weights else 1):
+        raise StepError("--epochs must be at least 1, or 0 to save the mean of --weights as it is")
     if args.size % 32 or args.size < 32:
         raise StepError(f"--size must be a multiple of 32, not {args.size}")
     folder = samples.load(args.photos, args.masks, args.kind, args.skip_broken)
@@ -43,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         weights=args.weights,
     )
     step.write(args.out / "card.json", run.card.to_json() + "\n")
+    if args.weights and args.epochs == 0:
+        fitting.mean(run)
+        return
     fitting.fit(run)
     print(f"the models, their history and curves.png are in {args.out}")
 
@@ -58,11 +64,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--leave-out", metavar="PREFIX", help="hold out the photos whose name begins so, not a tenth")
     parser.add_argument("--out", type=Path, default=Path("training-out"), metavar="FOLDER", help="training-out")
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the input, default 256")
-    parser.add_argument("--epochs", type=int, default=70, help="default 70")
+    parser.add_argument("--epochs", type=int, default=70, help="default 70; 0 saves the mean of --weights")
     parser.add_argument("--classes", type=int, default=2, metavar="K", help="background included, default 2")
     parser.add_argument("--labels", type=cardflags.names, metavar="A,B,...", help="their names, for the card")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--weights", type=Path, metavar="FILE", help=WEIGHTS_HELP)
+    parser.add_argument("--weights", type=Path, nargs="+", default=[], metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate, default 0.0015")
     parser.add_argument("--every", type=int, default=5, help="epochs between looks at the photos held out, default 5")
     parser.add_argument(

@@ -22,6 +22,9 @@ def test_a_border_that_nobody_classified_becomes_a_slope_and_all_else_stays():
     across = target[60, 31:41].astype(int)
     assert (np.diff(across) > 0).all()
     assert abs(across.mean() - 127.5) < 10
+    border = target[60, 32:40]
+    assert (border > 70).all()
+    assert (border < 185).all()
 
 
 def test_an_object_that_is_moved_is_smaller_and_its_place_is_random():

@@ -124,6 +124,26 @@ def test_a_run_can_begin_with_the_weights_of_another(small_network, drawn, discs
         train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
 
 
+def test_a_run_can_begin_with_the_mean_of_several(small_network, drawn, tmp_path):
+    rng = np.random.default_rng(0)
+    files = [tmp_path / "one.h5", tmp_path / "other.h5"]
+    for file in files:
+        model = small(64)
+        model.set_weights([rng.uniform(0.5, 1, weights.shape) for weights in model.get_weights()])
+        model.save(file)
+    train.main(options(drawn, tmp_path / "mean", "--epochs", 0, "--weights", *files))
+    train.main(options(drawn, tmp_path / "run", "--epochs", 1, "--peak-rate", 1e-9, "--weights", *files))
+    one, other, mean, end = (
+        keras.models.load_model(file, compile=False).trainable_weights
+        for file in (*files, tmp_path / "mean" / "model.h5", tmp_path / "run" / "model.h5")
+    )
+    for mine, yours, between, after in zip(one, other, mean, end, strict=True):
+        np.testing.assert_allclose((np.asarray(mine) + np.asarray(yours)) / 2, between, atol=1e-6)
+        np.testing.assert_allclose(between, after, atol=1e-5)
+    with pytest.raises(StepError, match="at least 1"):
+        train.main(options(drawn, tmp_path / "nothing", "--epochs", 0))
+
+
 @pytest.mark.parametrize("recipe", ["float32", "float16"])
 def test_a_run_can_begin_with_a_tflite_of_another(small_network, drawn, discs, tmp_path, recipe):
     train.main(options(drawn, tmp_path / "first", "--epochs", 3))
