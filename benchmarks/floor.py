@@ -67,7 +67,7 @@ class Floor:
             "infer": {"invoke": (lambda _: self.interpreter.invoke(), None)},
             "mask": {name: (way, self.scored) for name, way in masking.items() if any(name == two for _, two in good)},
             "encode": {f"level {level}": (partial(encode, level=level), self.bits) for level in (1, 3, 6)}
-            | {"no filter": (render.binary_png, np.asarray(self.bits).view(np.uint8))},
+            | {"no filter": (partial(render.binary_png, width=self.size_wh[0]), self.packed())},
         }
         self.times_ms: dict[str, dict[str, list[float]]] = {stage: defaultdict(list) for stage in STAGES}
 
@@ -106,9 +106,14 @@ class Floor:
         packed = np.packbits(np.asarray(self.enlarged(scores)) >= self.level, axis=1)
         return Image.frombytes("1", self.size_wh, packed.tobytes())
 
-    def by_bands(self, scores: NDArray[np.float32]) -> Pixels:
-        """Enlarge and decide a band at a time, as the function does."""
-        return mask.from_scores(scores[..., np.newaxis], self.card["threshold"], self.size_wh)
+    def by_bands(self, scores: NDArray[np.float32]) -> Image.Image:
+        """Enlarge, decide and pack a band at a time, as the function does."""
+        packed = mask.bits(scores[..., np.newaxis], self.card["threshold"], self.size_wh)
+        return Image.frombytes("1", self.size_wh, packed.tobytes())
+
+    def packed(self) -> Pixels:
+        """Give the mask's bits: uint8 (H, W / 8 rounded up)."""
+        return np.frombuffer(self.bits.tobytes(), np.uint8).reshape(self.size_wh[1], -1)
 
     def enlarged(self, scores: NDArray[np.float32]) -> Image.Image:
         """Scale the scores to the photo's size."""

@@ -6,6 +6,7 @@ import ctypes
 
 M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 LARGE_BYTES = 1 << 23  # Pillow keeps pixels in blocks of just under 1 << 24
+KEPT_BYTES = 1 << 23  # free at the heap's end, for the next request
 
 
 def share() -> None:
@@ -19,6 +20,4 @@ def share() -> None:
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(
-            M_TRIM_THRESHOLD, 2 * LARGE_BYTES
-        )  # as glibc has it by itself; else each request's end gives back pages
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

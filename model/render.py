@@ -18,16 +18,16 @@ TINT = 0.5  # how much of an overlay's pixel is the colour of its class
 STRIP_PX = 1 << 20  # what is tinted at once
 
 
-def binary_png(mask: NDArray[np.uint8]) -> bytes:
+def binary_png(bits: NDArray[np.uint8], width: int) -> bytes:
     """Write a mask of two classes.
 
-    mask: uint8 (H, W), 0 or 1
+    bits: uint8 (H, width / 8 rounded up), the first pixel in the highest bit
     returns: a 1-bit PNG (https://www.w3.org/TR/png-3/), white where the mask is 1; written here, since Pillow
         takes five times as long to pack and filter the bits of a large one
     """
-    height, width = mask.shape
-    rows = np.zeros((height, 1 + -(-width // 8)), np.uint8)  # each begins with its filter: 0, none
-    rows[:, 1:] = np.packbits(mask, axis=1)
+    height, row_bytes = bits.shape
+    rows = np.zeros((height, 1 + row_bytes), np.uint8)  # each begins with its filter: 0, none
+    rows[:, 1:] = bits
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit, grey, no interlacing
     parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), MASK_LEVEL)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)

@@ -80,9 +80,11 @@ class Segmenter:
             output = self._infer(interpreter, shot.pixels, size_wh)
             scores = reading.scores(output, self.engine.output, size_wh, self.card)
             watch.mark("infer")
-            picture = self._picture(scores, options, shot, size_wh)
+            box = self._box(scores, shot, size_wh)
+            asked_wh = _asked_wh(options, shot, box)
+            picture = self._picture(scores, options, asked_wh, box)
             watch.mark("mask")
-            body = self._encode(shot.pixels, picture, options)
+            body = self._encode(shot.pixels, picture, options, asked_wh)
             watch.mark("encode")
         content_type = "application/json" if options.output == "json" else "image/png"
         return Answer(body, content_type, shot.size_wh, watch.ms)
@@ -147,19 +149,25 @@ class Segmenter:
         return None if whole else self.engine.input_wh
 
     def _picture(
-        self, scores: mask.Scores, options: Options, shot: photo.Photo, input_wh: tuple[int, int]
+        self, scores: mask.Scores, options: Options, size_wh: tuple[int, int], box: resize.Box
     ) -> NDArray[np.uint8]:
-        """Make the uint8 (H, W) that the output shows: class ids, or a probability or alpha of 0-255."""
-        box = self._box(scores, shot, input_wh)
-        size_wh = shot.size_wh
-        if options.size == "model":
-            size_wh = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
+        """Make what the output shows: uint8 (H, W) class ids, probability or alpha of 0-255; or the bits of a mask."""
         background = self.card.background
         if options.output == "probability":
             return mask.probability(scores, options.class_id, size_wh, background, box)
         if options.output == "cutout":
             return mask.alpha(scores, options.class_id, options.threshold, size_wh, background, box)
-        return mask.from_scores(scores, options.threshold, size_wh, background, box)
+        if self._one_bit(options) and options.class_id is None and scores.ndim == 3:
+            return mask.bits(scores, options.threshold, size_wh, background, box)
+        ids = mask.from_scores(scores, options.threshold, size_wh, background, box)
+        if not self._one_bit(options):
+            return ids
+        thing = 0 if background == 1 else 1
+        return np.packbits(ids == (thing if options.class_id is None else options.class_id), axis=1)
+
+    def _one_bit(self, options: Options) -> bool:
+        """Tell whether the mask asked for says no more than yes and no."""
+        return options.output == "mask" and (options.class_id is not None or len(self.card.labels) == 2)
 
     def _box(self, scores: mask.Scores, shot: photo.Photo, input_wh: tuple[int, int]) -> resize.Box:
         """Tell which part of the scores shows the photo, in pixels of theirs."""
@@ -168,22 +176,25 @@ class Segmenter:
         x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
         return left * x, top * y, right * x, bottom * y
 
-    def _encode(self, pixels: NDArray[np.uint8], picture: NDArray[np.uint8], options: Options) -> bytes:
-        height, width = picture.shape
+    def _encode(
+        self, pixels: NDArray[np.uint8], picture: NDArray[np.uint8], options: Options, size_wh: tuple[int, int]
+    ) -> bytes:
         match options.output:
             case "probability":
                 return render.grey_png(picture)
             case "cutout":
-                return render.cutout_png(resize.bilinear(pixels, (width, height)), picture)
+                return render.cutout_png(resize.bilinear(pixels, size_wh), picture)
             case "overlay":
-                pixels = resize.bilinear(pixels, (width, height))
-                return render.overlay_png(pixels, picture, self.card, options.class_id)
+                return render.overlay_png(resize.bilinear(pixels, size_wh), picture, self.card, options.class_id)
             case "json":
                 return render.summary_json(picture, self.card, options.class_id)
-        if options.class_id is not None:
-            picture = (picture == options.class_id).view(np.uint8)
-        elif self.card.background == 1 and len(self.card.labels) == 2:
-            picture = (picture == 0).view(np.uint8)
-        elif len(self.card.labels) > 2:
-            return render.palette_png(picture, self.card)
-        return render.binary_png(picture)
+        if self._one_bit(options):
+            return render.binary_png(picture, size_wh[0])
+        return render.palette_png(picture, self.card)
+
+
+def _asked_wh(options: Options, shot: photo.Photo, box: resize.Box) -> tuple[int, int]:
+    """Give the size of the answer: the photo's own, or the model's."""
+    if options.size == "model":
+        return max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
+    return shot.size_wh

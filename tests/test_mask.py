@@ -115,6 +115,16 @@ def test_the_object_is_what_is_not_background(background):
     assert mask.probability(one, background, (2, 1), background)[0].tolist() == [26, 230]
 
 
+@pytest.mark.parametrize("background", [None, 0, 1])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_bits_of_a_mask_are_the_mask(channels, background):
+    scores = RNG.random((33, 40, channels), np.float32)
+    for size_wh in ((1, 1), (451, 300), (1000, 257)):
+        ids = mask.from_scores(scores, 0.4, size_wh, background, (1, 2, 39.5, 30))
+        bits = mask.bits(scores, 0.4, size_wh, background, (1, 2, 39.5, 30))
+        assert (np.unpackbits(bits, axis=1, count=size_wh[0]) == (ids != (1 if background == 1 else 0))).all()
+
+
 def test_without_a_background_all_is_object():
     scores = RNG.random((4, 4, 3), np.float32)
     assert (mask.probability(scores, None, (8, 8), None) == 255).all()

@@ -21,7 +21,7 @@ def opened(data: bytes) -> Image.Image:
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 451])
 def test_a_mask_of_two_classes_is_one_bit_and_exact(width):
     mask = RNG.integers(0, 2, (31, width), np.uint8)
-    image = opened(render.binary_png(mask))
+    image = opened(render.binary_png(np.packbits(mask, axis=1), width))
     assert image.mode == "1"
     assert (np.asarray(image) == mask).all()
 
