@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import time
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from benchmarks import command, figures, masks, photos, results, sizes, venvs
 from benchmarks.contestants import ALL, Contestant
 from benchmarks.exchange import ask_in_a_row
-from benchmarks.options import Options
+from benchmarks.options import ROOT, Options
 from benchmarks.progress import Progress
 from benchmarks.server import ServerFailed, serving
 from benchmarks.together import in_turn
@@ -44,7 +48,22 @@ def measure(options: Options) -> dict[str, Any]:
         "contestants": {one.name: summarise(one, runs[one.name], field, options) for one in field.present},
         "absent": field.absent,
         "source_zipped_mb": sizes.source_zipped_mb(),
+        "steps": steps(ours, photo, rounds),
     }
+
+
+def steps(python: Path, photo: photos.Photo, rounds: int) -> dict[str, figures.Summary]:
+    """Take a start of ours apart, once unmeasured and then so many times.
+
+    returns: milliseconds by step, in their order
+    """
+    times_ms: dict[str, list[float]] = defaultdict(list)
+    for turn in range(rounds + 1):
+        process = [str(python), "-m", "benchmarks.steps", str(photo.file), str(time.time())]
+        done = subprocess.run(process, cwd=ROOT, check=True, capture_output=True, text=True)
+        for name, ms in json.loads(done.stdout.splitlines()[-1]).items() if turn else ():
+            times_ms[name].append(ms)
+    return {name: figures.summary(ms) for name, ms in times_ms.items()}
 
 
 def start_once(
