@@ -63,7 +63,7 @@ def cold_table(cold: dict[str, Any]) -> str:
     photo = cold["photo"]
     about = f"A {photo['width']} x {photo['height']} JPEG; median (least to greatest).\n\n"
     head = ("server", "start to first mask, ms", "warm, ms", "PSS, MB", "answer, bytes", "installed, MB")
-    steps = [[name, spread(ms)] for name, ms in cold.get("steps", {}).items()]
+    steps = [[name, spread(ms)] for name, ms in cold["steps"].items()]
     return about + table(head, rows) + "\nA start of Silhouette, taken apart:\n\n" + table(("step", "ms"), steps)
 
 

@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-MODEL = Path(__file__).parent.parent / "model" / "weights" / "pets.tflite"
-
 
 def take(data: bytes, began: float) -> dict[str, float]:
     """Take each step once.
@@ -42,9 +40,10 @@ def take(data: bytes, began: float) -> dict[str, float]:
     from model import loading, options, segmenter, settings, store  # noqa: F401
 
     mark("our own modules")
-    found = store.local(str(MODEL))
+    set_up = settings.Settings.from_env()
+    found = store.local(set_up.model_uri)
     mark("the model's checksum")
-    ours = segmenter.Segmenter(settings.Settings.from_env(), found)
+    ours = segmenter.Segmenter(set_up, found)
     mark("the model: checks, interpreter, XNNPACK's weights")
     asked = options.Options.parse({}, ours.card)
     ours.segment(data, asked)

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         weights=args.weights,
     )
     step.write(args.out / "card.json", run.card.to_json() + "\n")
-    if args.weights and args.epochs == 0:
+    if args.epochs == 0:
         fitting.mean(run)
         return
     fitting.fit(run)
