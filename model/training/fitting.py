@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from model.card import ModelCard, voc_palette
 from model.training import curves, evaluate, fakequant, imagenet, losses, network, normalization, step, unfold
-from model.training.batches import MEAN, STD, Pairs
+from model.training.batches import MEAN, STD, Pairs, count
 from model.training.samples import Sample
 from model.training.step import StepError
 
@@ -30,8 +30,9 @@ class Phase:
     first, last: its epochs, the last not included
     course: the epochs over which the rate rises and falls; those of the phase or of the whole run
     peak: the highest rate
-    memory: of the running mean of the weights, from one step to the next
-    rounded: whether the roundings of int8 are in place
+    memory: of the running mean of the weights, from one step to the next; a short phase has a shorter one
+    folded: whether normalizations are folded into the convolutions, as in service
+    rounded: whether the roundings of int8 are in place, on the folded network
     """
 
     size_px: int
@@ -40,6 +41,7 @@ class Phase:
     course: tuple[int, int]
     peak: float
     memory: float = 0.998
+    folded: bool = False
     rounded: bool = False
 
     @property
@@ -90,8 +92,9 @@ def fit(run: Run) -> None:
             continue
         resumed = phase.first < epoch
         model = assemble(run, phase, before)
+        memory = recall(phase.memory, (phase.last - phase.first) * count(len(run.train)))
         optimizer = keras.optimizers.AdamW(
-            phase.peak, weight_decay=1e-3, global_clipnorm=5.0, use_ema=True, ema_momentum=phase.memory
+            phase.peak, weight_decay=1e-3, global_clipnorm=5.0, use_ema=True, ema_momentum=memory
         )
         model.compile(optimizer, losses.of_object if run.classes == 1 else losses.of_classes, jit_compile=False)
         optimizer.build(model.trainable_variables)
@@ -128,7 +131,10 @@ def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
         network.load_imagenet(model, imagenet.read(imagenet.path()))
     else:
         model.set_weights(before.get_weights())
-    return fakequant.rounded(fakequant.folded(model)) if phase.rounded else normalization.fused(model)
+    if not phase.folded:
+        return normalization.fused(model)
+    model = fakequant.folded(model)
+    return fakequant.rounded(model) if phase.rounded else model
 
 
 def take_mean(model: keras.Model, run: Run, size_px: int) -> None:
@@ -233,6 +239,11 @@ def rate(step: int, steps: int, peak: float) -> float:
     return peak * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
+def recall(memory: float, steps: int) -> float:
+    """Shorten a running mean's memory until a hundredth of where it began, at most, is left after so many steps."""
+    return min(memory, math.exp(math.log(0.01) / max(1, steps)))
+
+
 def judge(infer: Callable[[Any], Any], size_px: int, run: Run) -> evaluate.Verdict:
     """Judge the model in training as evaluate does."""
     wh = size_px, size_px
@@ -252,17 +263,20 @@ def record(out: Path, epoch: int, figures: dict[str, float]) -> None:
         curves.draw(rows).save(partial)
 
 
-def phases(size_px: int, epochs: int, peak: float, rounded: bool) -> list[Phase]:
+def phases(size_px: int, epochs: int, peak: float, folded: bool, rounded: bool) -> list[Phase]:
     """Plan a run: most epochs at three quarters of the size, which is half the work, then the full size.
 
+    folded: whether all epochs are at the full size instead, with the normalizations folded
     rounded: whether a tenth as many epochs follow with the roundings of int8 in place
     """
+    if folded:
+        return [Phase(size_px, 0, epochs, (0, epochs), peak, memory=0.99, folded=True)]
     switch, small = int(epochs * 0.65), max(32, int(size_px * 0.75) // 32 * 32)
     plan = [Phase(small, 0, switch, (0, epochs), peak)] if switch else []
     plan.append(Phase(size_px, switch, epochs, (0, epochs), peak))
     if rounded:
         end = epochs + max(1, epochs // 10)
-        plan.append(Phase(size_px, epochs, end, (epochs, end), peak / 15, memory=0.99, rounded=True))
+        plan.append(Phase(size_px, epochs, end, (epochs, end), peak / 15, memory=0.99, folded=True, rounded=True))
     return plan
 
 
@@ -279,7 +293,7 @@ def _variables(model: keras.Model) -> list[Any]:
 def _to_save(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
     """Give the model that is saved: the plain one that the weights in training belong to."""
     plain = network.build(phase.size_px, classes)
-    if phase.rounded:
+    if phase.folded:
         plain = fakequant.folded(plain)
         fakequant.take_weights(plain, model)
     else:

@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     if args.epochs < (0 if args.weights else 1):
         raise StepError("--epochs must be at least 1, or 0 to save the mean of --weights as it is")
+    if args.folded and not args.weights:
+        raise StepError("--folded needs --weights: a network that has not been trained has nothing to fold")
     if args.size % 32 or args.size < 32:
         raise StepError(f"--size must be a multiple of 32, not {args.size}")
     folder = samples.load(args.photos, args.masks, args.kind, args.skip_broken)
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         train=train,
         held=held,
-        phases=fitting.phases(args.size, args.epochs, args.peak_rate, args.quantization_aware),
+        phases=fitting.phases(args.size, args.epochs, args.peak_rate, args.folded, args.quantization_aware),
         card=fitting.card(args.out.resolve().name, labels),
         every=args.every,
         weights=args.weights,
@@ -71,7 +73,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, nargs="+", default=[], metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate, default 0.0015")
     parser.add_argument("--every", type=int, default=5, help="epochs between looks at the photos held out, default 5")
-    parser.add_argument(
+    last = parser.add_mutually_exclusive_group()
+    last.add_argument(
+        "--folded",
+        action="store_true",
+        help="train at the full size with normalizations folded into the convolutions, as in service: a last, short"
+        " run from --weights at a low rate; another run can begin with the .tflite made of it, not with its .h5",
+    )
+    last.add_argument(
         "--quantization-aware",
         action="store_true",
         help="train on for a tenth of the epochs with int8's roundings in place; makes model-aware.h5 for the"

@@ -124,6 +124,39 @@ def test_a_run_can_begin_with_the_weights_of_another(small_network, drawn, discs
         train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
 
 
+def test_the_running_mean_of_a_short_run_forgets_where_it_began(small_network, drawn, tmp_path):
+    rng = np.random.default_rng(0)
+    model = small(64)
+    began = [rng.uniform(0.5, 1, array.shape).astype(np.float32) for array in model.get_weights()]
+    model.set_weights(began)
+    model.save(tmp_path / "began.h5")
+    train.main(options(drawn, tmp_path, "--epochs", 10, "--weights", tmp_path / "began.h5"))
+    mean = keras.models.load_model(tmp_path / "model.h5", compile=False).get_weights()
+    with np.load(tmp_path / "checkpoint.npz") as stored:
+        last = [stored[f"array{i}"] for i in range(len(mean))]
+    trained = [i for i in range(len(mean)) if not np.array_equal(mean[i], last[i])]
+    moved = sum(np.abs(began[i] - last[i]).sum() for i in trained)
+    behind = sum(np.abs(mean[i] - last[i]).sum() for i in trained)
+    assert 0 < behind < 0.1 * moved
+
+
+def test_a_folded_run_goes_on_without_normalizations(small_network, drawn, tmp_path):
+    with pytest.raises(StepError, match="--folded needs --weights"):
+        train.main(options(drawn, tmp_path / "none", "--epochs", 1, "--folded"))
+    train.main(options(drawn, tmp_path / "first", "--epochs", 2))
+    begun = tmp_path / "first" / "model.h5"
+    ends = {}
+    for rate in (1e-9, 1e-2):
+        out = tmp_path / str(rate)
+        train.main(options(drawn, out, "--epochs", 2, "--folded", "--peak-rate", rate, "--weights", begun))
+        ends[rate] = keras.models.load_model(out / "model.h5", compile=False)
+    assert not any(isinstance(layer, layers.BatchNormalization) for layer in ends[1e-9].layers)
+    photos = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    before = keras.models.load_model(begun, compile=False)(photos, training=False)
+    np.testing.assert_allclose(ends[1e-9](photos), before, atol=1e-4)
+    assert np.abs(ends[1e-2](photos) - before).max() > 1e-2
+
+
 def test_a_run_can_begin_with_the_mean_of_several(small_network, drawn, tmp_path):
     rng = np.random.default_rng(0)
     files = [tmp_path / "one.h5", tmp_path / "other.h5"]
