@@ -33,7 +33,7 @@ RISE, SLACK_MB = 0.02, 4.0  # of the memory from the second third to the last
 BACK_LIMIT_S = 10.0
 # gunicorn closes what was idle for 2 s, which can cross a request on its way: so this client does it sooner
 LIMITS = httpx.Limits(max_connections=None, keepalive_expiry=1.0)
-ENV = {"THREADS": "16", "WAIT_LIMIT_S": "0.5"}
+ENV = {"THREADS": "16", "WAIT_LIMIT_S": "0.1"}
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,15 @@ def test_the_bits_of_a_mask_are_the_mask(channels, background):
         assert (np.unpackbits(bits, axis=1, count=size_wh[0]) == (ids != (1 if background == 1 else 0))).all()
 
 
+@pytest.mark.parametrize("background", [0, 1])
+def test_a_pixel_is_in_the_mask_if_its_probability_reaches_the_threshold_to_the_last_one(background):
+    scores = RNG.random((256, 256, 1), np.float32)
+    for size_wh in ((451, 300), (1000, 700)):
+        grey = mask.probability(scores, None, size_wh, background, (1, 2, 250.5, 230))
+        bits = mask.bits(scores, 0.5, size_wh, background, (1, 2, 250.5, 230))
+        assert (np.unpackbits(bits, axis=1, count=size_wh[0]) == (grey >= mask.level(0.5))).all()
+
+
 def test_without_a_background_all_is_object():
     scores = RNG.random((4, 4, 3), np.float32)
     assert (mask.probability(scores, None, (8, 8), None) == 255).all()
