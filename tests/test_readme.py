@@ -137,3 +137,9 @@ def test_what_is_said_of_the_bundled_model_is_from_its_report():
     table = README.partition("## The bundled model")[2].partition("\n| ")[2].partition("\n\n")[0]
     assert len(table.splitlines()) == 7
     assert table in (ROOT / "model" / "weights" / "report.md").read_text()
+
+
+def test_what_is_said_of_breeds_that_the_network_never_saw_is_from_their_histories():
+    last = [file.read_text().split()[-1].split(",") for file in (ROOT / "model/weights/left-out").iterdir()]
+    low, high = sorted(f"{float(iou):.2f}" for _, _, iou, *_ in last)
+    assert f"of {low} or {high} on the third" in README
