@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -143,3 +144,14 @@ def test_what_is_said_of_breeds_that_the_network_never_saw_is_from_their_histori
     last = [file.read_text().split()[-1].split(",") for file in (ROOT / "model/weights/left-out").iterdir()]
     low, high = sorted(f"{float(iou):.2f}" for _, _, iou, *_ in last)
     assert f"of {low} or {high} on the third" in README
+
+
+def test_what_is_said_of_hostile_bodies_and_of_the_storm_is_from_their_results():
+    hostile, soak = (json.loads((ROOT / f"benchmarks/results/{name}.json").read_text()) for name in ("hostile", "soak"))
+    trust = README.partition("## Trust it")[2]
+    assert f"| {hostile['cases']:,} | 0 | {hostile['wrong']} |" in trust
+    assert f"{hostile['by_status']['200']:,} got a mask" in trust
+    assert f"after {hostile['worst_s']} s, with at most {hostile['worst_pss_mb']} MB" in trust
+    storm = f"{soak['right']:,} masks, {soak['refused']:,} told to come back, {soak['hung up']:,} that hung up"
+    assert f"{storm} | {soak['lost']} | {soak['wrong']} |" in trust
+    assert f"stood at {soak['pss_mb'][1]:.0f} MB, threads at {soak['threads'][1]:.0f}," in trust
