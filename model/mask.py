@@ -48,12 +48,8 @@ def _bands(
     The mask and the probability both come this way, for other bands would round some pixels to the next level.
     """
     left, top, right, bottom = box or (0, 0, levels.shape[1], levels.shape[0])
-    width, height = size_wh
-    ratio = (bottom - top) / height
-    for first in range(0, height, BAND_PX):
-        last = min(height, first + BAND_PX)
-        part = left, top + first * ratio, right, min(bottom, top + last * ratio)
-        yield slice(first, last), resize.bilinear(levels, (width, last - first), part)
+    for rows, near, far in _cuts(size_wh[1], top, bottom, BAND_PX):
+        yield rows, resize.bilinear(levels, (size_wh[0], rows.stop - rows.start), (left, near, right, far))
 
 
 def _eight_bits(scores: Scores, class_id: int | None, background: int | None) -> NDArray[np.uint8]:
@@ -174,18 +170,23 @@ def _tiles(
         (size_wh[1], box[1], box[3], shape_hw[0]),
         (size_wh[0], box[0], box[2], shape_hw[1]),
     ):
-        ratio = (stop - start) / side
-        margin = math.ceil(max(1.0, ratio)) + 1  # as far as the filter reaches
+        margin = math.ceil(max(1.0, (stop - start) / side)) + 1  # as far as the filter reaches
         spans = []
-        for first in range(0, side, TILE_PX):
-            last = min(side, first + TILE_PX)
-            near, far = start + first * ratio, min(stop, start + last * ratio)
+        for cut, near, far in _cuts(side, start, stop, TILE_PX):
             low, high = max(0, math.floor(near) - margin), min(limit, math.ceil(far) + margin)
-            spans.append((slice(first, last), slice(low, high), near - low, far - low))
+            spans.append((cut, slice(low, high), near - low, far - low))
         cuts.append(spans)
     for rows, source_rows, top, bottom in cuts[0]:
         for columns, source_columns, left, right in cuts[1]:
             yield rows, columns, (source_rows, source_columns), (left, top, right, bottom)
+
+
+def _cuts(side: int, start: float, stop: float, step: int) -> Iterator[tuple[slice, float, float]]:
+    """Cut a side of the photo's size, and tell what part of the scores' side, from start to stop, each cut shows."""
+    ratio = (stop - start) / side
+    for first in range(0, side, step):
+        last = min(side, first + step)
+        yield slice(first, last), start + first * ratio, min(stop, start + last * ratio)
 
 
 def level(threshold: float) -> int:
