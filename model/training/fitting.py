@@ -1,10 +1,9 @@
-"""Training, phase by phase: what a phase is, and how a run that was cut off goes on as if it had not been."""
+"""Training, phase by phase: a run that was cut off goes on as if it had not been."""
 
 from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,36 +17,10 @@ from model.card import ModelCard, voc_palette
 from model.training import curves, evaluate, fakequant, imagenet, losses, network, normalization, step, unfold
 from model.training.batches import MEAN, STD, Pairs, count
 from model.training.samples import Sample
+from model.training.schedule import Phase, rate, recall
 from model.training.step import StepError
 
 CHECKPOINT, HISTORY = "checkpoint.npz", "history.csv"
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of epochs with one input size and one course of the learning rate.
-
-    first, last: its epochs, the last not included
-    course: the epochs over which the rate rises and falls; those of the phase or of the whole run
-    peak: the highest rate
-    memory: of the running mean of the weights, from one step to the next; a short phase has a shorter one
-    folded: whether normalizations are folded into the convolutions, as in service
-    rounded: whether the roundings of int8 are in place, on the folded network
-    """
-
-    size_px: int
-    first: int
-    last: int
-    course: tuple[int, int]
-    peak: float
-    memory: float = 0.998
-    folded: bool = False
-    rounded: bool = False
-
-    @property
-    def file(self) -> str:
-        """What its model is saved as."""
-        return "model-aware.h5" if self.rounded else "model.h5"
 
 
 @dataclass(frozen=True)
@@ -131,10 +104,10 @@ def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
         network.load_imagenet(model, imagenet.read(imagenet.path()))
     else:
         model.set_weights(before.get_weights())
-    if not phase.folded:
+    if phase.form == "normalized":
         return normalization.fused(model)
     model = fakequant.folded(model)
-    return fakequant.rounded(model) if phase.rounded else model
+    return fakequant.rounded(model) if phase.form == "rounded" else model
 
 
 def take_mean(model: keras.Model, run: Run, size_px: int) -> None:
@@ -233,17 +206,6 @@ class Rate(keras.callbacks.Callback):
         self.step += 1
 
 
-def rate(step: int, steps: int, peak: float) -> float:
-    """Give the learning rate of a step."""
-    rise = min(1.0, (step + 1) / min(100, steps / 10))
-    return peak * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-
-def recall(memory: float, steps: int) -> float:
-    """Shorten a running mean's memory until a hundredth of where it began, at most, is left after so many steps."""
-    return min(memory, math.exp(math.log(0.01) / max(1, steps)))
-
-
 def judge(infer: Callable[[Any], Any], size_px: int, run: Run) -> evaluate.Verdict:
     """Judge the model in training as evaluate does."""
     wh = size_px, size_px
@@ -263,23 +225,6 @@ def record(out: Path, epoch: int, figures: dict[str, float]) -> None:
         curves.draw(rows).save(partial)
 
 
-def phases(size_px: int, epochs: int, peak: float, folded: bool, rounded: bool) -> list[Phase]:
-    """Plan a run: most epochs at three quarters of the size, which is half the work, then the full size.
-
-    folded: whether all epochs are at the full size instead, with the normalizations folded
-    rounded: whether a tenth as many epochs follow with the roundings of int8 in place
-    """
-    if folded:
-        return [Phase(size_px, 0, epochs, (0, epochs), peak, memory=0.99, folded=True)]
-    switch, small = int(epochs * 0.65), max(32, int(size_px * 0.75) // 32 * 32)
-    plan = [Phase(small, 0, switch, (0, epochs), peak)] if switch else []
-    plan.append(Phase(size_px, switch, epochs, (0, epochs), peak))
-    if rounded:
-        end = epochs + max(1, epochs // 10)
-        plan.append(Phase(size_px, epochs, end, (epochs, end), peak / 15, memory=0.99, folded=True, rounded=True))
-    return plan
-
-
 def card(name: str, labels: tuple[str, ...]) -> ModelCard:
     """Make the card of a model of the network."""
     palette = ModelCard().palette if len(labels) == 2 else voc_palette(len(labels))
@@ -293,9 +238,9 @@ def _variables(model: keras.Model) -> list[Any]:
 def _to_save(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
     """Give the model that is saved: the plain one that the weights in training belong to."""
     plain = network.build(phase.size_px, classes)
-    if phase.folded:
+    if phase.form == "normalized":
+        plain.set_weights(model.get_weights())
+    else:
         plain = fakequant.folded(plain)
         fakequant.take_weights(plain, model)
-    else:
-        plain.set_weights(model.get_weights())
     return plain

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.training import cardflags, samples, step
+from model.training import cardflags, samples, schedule, step
 from model.training.step import StepError
 
 WEIGHTS_HELP = """begin with a model of train's, not ImageNet's: its .h5, or a .tflite of it with float weights; of
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     if args.epochs < (0 if args.weights else 1):
         raise StepError("--epochs must be at least 1, or 0 to save the mean of --weights as it is")
-    if args.folded and not args.weights:
+    if args.form == "folded" and not args.weights:
         raise StepError("--folded needs --weights: a network that has not been trained has nothing to fold")
     if args.size % 32 or args.size < 32:
         raise StepError(f"--size must be a multiple of 32, not {args.size}")
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         train=train,
         held=held,
-        phases=fitting.phases(args.size, args.epochs, args.peak_rate, args.folded, args.quantization_aware),
+        phases=schedule.phases(args.size, args.epochs, args.peak_rate, args.form),
         card=fitting.card(args.out.resolve().name, labels),
         every=args.every,
         weights=args.weights,
@@ -76,16 +76,21 @@ def arguments() -> argparse.ArgumentParser:
     last = parser.add_mutually_exclusive_group()
     last.add_argument(
         "--folded",
-        action="store_true",
+        action="store_const",
+        const="folded",
+        dest="form",
         help="train at the full size with normalizations folded into the convolutions, as in service: a last, short"
         " run from --weights at a low rate; another run can begin with the .tflite made of it, not with its .h5",
     )
     last.add_argument(
         "--quantization-aware",
-        action="store_true",
+        action="store_const",
+        const="rounded",
+        dest="form",
         help="train on for a tenth of the epochs with int8's roundings in place; makes model-aware.h5 for the"
         " int8 recipes of quantize",
     )
+    parser.set_defaults(form="normalized")
     return parser
 
 
