@@ -12,13 +12,13 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotat
 .PHONY: demo serve rehearse test lint audit lock clean bench scale soak hostile train-setup train-test
 
 demo: $(VENV)/demo.stamp
-	$(BIN)/python -m client.demo $(PHOTO)
+	$(BIN)/python -m examples.demo $(PHOTO)
 
 serve: $(VENV)/demo.stamp
 	$(BIN)/functions-framework --target run --port $(PORT)
 
 rehearse: $(VENV)/demo.stamp
-	$(BIN)/python -m tests.cloud.rehearse
+	$(BIN)/python -m tests.support.fake_gcp.rehearse
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
@@ -30,7 +30,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/shellcheck -x deploy.sh .ci/run
 
 audit: $(VENV)/test.stamp
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.audit
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.support.audit
 
 bench: $(VENV)/test.stamp
 	for name in cold latency load growth; do $(BIN)/python -m benchmarks.$$name $(BENCH) || exit; done
@@ -39,10 +39,10 @@ scale: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.scale $(SCALE)
 
 soak: $(VENV)/test.stamp
-	$(BIN)/python -m tests.soak $(SOAK)
+	$(BIN)/python -m tests.stress.soak $(SOAK)
 
 hostile: $(VENV)/test.stamp
-	$(BIN)/python -m tests.hostile $(HOSTILE)
+	$(BIN)/python -m tests.stress.hostile $(HOSTILE)
 
 train-setup: $(TRAIN_VENV)/train.stamp
 
@@ -56,7 +56,7 @@ lock: $(VENV)/test.stamp
 	$(LOCK) model/training/requirements.in --output-file model/training/requirements.txt
 	$(LOCK) tests/training/requirements.in --constraint model/training/requirements.txt --output-file tests/training/requirements.txt
 	for name in ok naive litserve; do $(LOCK_PINS) benchmarks/competitors/$$name/requirements.in --constraint requirements.txt --output-file benchmarks/competitors/$$name/requirements.txt || exit; done
-	$(LOCK_PINS) benchmarks/competitors/older/requirements.in --output-file benchmarks/competitors/older/requirements.txt
+	$(LOCK_PINS) benchmarks/competitors/flask_tensorflow/requirements.in --output-file benchmarks/competitors/flask_tensorflow/requirements.txt
 
 clean:
 	rm -rf .venv* benchmarks/.cache demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -19,9 +19,11 @@ import gunicorn.config
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
-from model import errors, events, heap, loading, log, upload
+from model import errors
+from model.gcs import events
 from model.options import NAMES, Options
-from model.settings import Settings
+from model.serving import cloud_logging, malloc, model_loader, request_body
+from model.serving.settings import Settings
 
 if TYPE_CHECKING:
     from model.segmenter import Segmenter
@@ -58,12 +60,12 @@ PREFLIGHT = {
 }
 
 gunicorn.config.GracefulTimeout.default = STOP_LIMIT_S  # functions-framework passes no such setting on
-heap.share()
+malloc.share()
 try:
     settings = Settings.from_env()
-    loader = loading.Loader(settings)
+    loader = model_loader.Loader(settings)
 except (errors.SilhouetteError, ValueError) as error:
-    log.write("CRITICAL", f"cannot start: {error}")
+    cloud_logging.write("CRITICAL", f"cannot start: {error}")
     sys.exit(f"silhouette cannot start: {error}")
 cold = threading.Lock()  # taken for good by the first mask of this instance
 
@@ -94,7 +96,7 @@ def segment(request: flask.Request) -> flask.Response:
         return deliver(request, headers)
     segmenter = model_for(request)
     options = Options.parse(request.args, segmenter.card)
-    photo = upload.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
+    photo = request_body.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
     answer = segmenter.segment(photo, options)
     response = flask.Response(answer.body, content_type=answer.content_type, headers=common())
     width, height = answer.photo_wh
@@ -111,10 +113,10 @@ def deliver(request: flask.Request, headers: dict[str, str]) -> flask.Response:
     raises: BadEvent, PhotoTooLarge, ModelNotFound, InferenceFailed, Busy, StorageFailed
     """
     segmenter = model_for(request)
-    from model import bucket  # it imports what the model has imported by now
+    from model.gcs import mask_store  # it imports what the model has imported by now
 
-    event = events.read(headers, upload.body(request, events.LONGEST_BYTES, settings.request_timeout_s))
-    done = bucket.take(event, segmenter, settings)
+    event = events.read(headers, request_body.body(request, events.LONGEST_BYTES, settings.request_timeout_s))
+    done = mask_store.take(event, segmenter, settings)
     outcome = f"{done.outcome}; code={done.code}" if done.code else done.outcome
     response = flask.Response(status=204, headers=common() | {"X-Outcome": outcome})
     return timed(response, done.stages_ms, outcome=outcome)
@@ -138,7 +140,7 @@ def small_headers(request: flask.Request) -> dict[str, str]:
 def predict(request: flask.Request) -> flask.Response:
     """Give the raw output tensor as nested lists, as the older recipe's clients expect it."""
     segmenter = model_for(request)
-    photo = upload.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
+    photo = request_body.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
     body = json.dumps({"result": segmenter.raw(photo).tolist()})
     return flask.Response(body, content_type="application/json", headers=common())
 
@@ -214,7 +216,7 @@ def model_for(request: flask.Request) -> Segmenter:
     try:
         return loader.segmenter()
     except errors.ModelError:
-        upload.pass_over(request, settings.request_timeout_s)
+        request_body.pass_over(request, settings.request_timeout_s)
         raise
 
 
@@ -228,7 +230,9 @@ def finish(response: flask.Response) -> flask.Response:
     if "X-Model" in response.headers:
         about["model"] = response.headers["X-Model"]
     sizes = request.content_length or 0, response.calculate_content_length() or 0
-    log.request(request.method, request.path[:200], response.status_code, sizes, took_ms, trace(request), **about)
+    cloud_logging.request(
+        request.method, request.path[:200], response.status_code, sizes, took_ms, trace(request), **about
+    )
     return response
 
 
@@ -284,11 +288,11 @@ def log_error(error: Exception) -> None:
     """Write an error of ours into the log; what the caller hears of it is another matter."""
     request = flask.request
     service = settings.k_service, settings.k_revision
-    log.error(error, request.method, request.path[:200], service, trace(request))
+    cloud_logging.error(error, request.method, request.path[:200], service, trace(request))
 
 
 def trace(request: flask.Request) -> dict[str, str]:
     """Tell which trace a request belongs to, as fields of a line."""
     headers = request.headers
     cloud_context, traceparent = headers.get("X-Cloud-Trace-Context", ""), headers.get("traceparent", "")
-    return log.trace(cloud_context, traceparent, settings.google_cloud_project)
+    return cloud_logging.trace(cloud_context, traceparent, settings.google_cloud_project)

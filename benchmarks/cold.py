@@ -9,14 +9,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import command, figures, masks, photos, results, sizes, venvs
-from benchmarks.contestants import ALL, Contestant
-from benchmarks.exchange import ask_in_a_row
-from benchmarks.options import ROOT, Options
-from benchmarks.progress import Progress
-from benchmarks.server import ServerFailed, serving
-from benchmarks.together import in_turn
-from benchmarks.venvs import Field
+from benchmarks.harness import command, masks, percentiles, photos, results, sizes, venvs
+from benchmarks.harness.http_exchange import ask_in_a_row
+from benchmarks.harness.lifecycle import in_turn
+from benchmarks.harness.options import ROOT, Options
+from benchmarks.harness.progress import Progress
+from benchmarks.harness.server_process import ServerFailed, serving
+from benchmarks.harness.servers import ALL, Contestant
+from benchmarks.harness.venvs import Field
 
 ROUNDS, WARM = 7, 10
 
@@ -52,18 +52,18 @@ def measure(options: Options) -> dict[str, Any]:
     }
 
 
-def steps(python: Path, photo: photos.Photo, rounds: int) -> dict[str, figures.Summary]:
+def steps(python: Path, photo: photos.Photo, rounds: int) -> dict[str, percentiles.Summary]:
     """Take a start of ours apart, once unmeasured and then so many times.
 
     returns: milliseconds by step, in their order
     """
     times_ms: dict[str, list[float]] = defaultdict(list)
     for turn in range(rounds + 1):
-        process = [str(python), "-m", "benchmarks.steps", str(photo.file), str(time.time())]
+        process = [str(python), "-m", "benchmarks.harness.startup_steps", str(photo.file), str(time.time())]
         done = subprocess.run(process, cwd=ROOT, check=True, capture_output=True, text=True)
         for name, ms in json.loads(done.stdout.splitlines()[-1]).items() if turn else ():
             times_ms[name].append(ms)
-    return {name: figures.summary(ms) for name, ms in times_ms.items()}
+    return {name: percentiles.summary(ms) for name, ms in times_ms.items()}
 
 
 def start_once(
@@ -95,9 +95,9 @@ def summarise(contestant: Contestant, run: dict[str, list[float]], field: Field,
     foreign = not options.install or (contestant.name == "older" and options.older_python)
     return {
         "title": contestant.title,
-        "cold_ms": figures.summary(run["cold_ms"]),
-        "warm_ms": figures.summary(run["warm_ms"]),
-        "pss_mb": figures.summary(run["pss_mb"]),
+        "cold_ms": percentiles.summary(run["cold_ms"]),
+        "warm_ms": percentiles.summary(run["warm_ms"]),
+        "pss_mb": percentiles.summary(run["pss_mb"]),
         "answer_bytes": int(run["answer_bytes"][0]),
         "agreement": round(min(run["agreement"]), 5),
         "installed_mb": None if foreign else sizes.installed_mb(field.pythons[contestant.name]),

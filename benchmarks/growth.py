@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import command, figures, many_classes, masks, photos, results, venvs
-from benchmarks.exchange import ask_in_a_row
-from benchmarks.options import CACHE, MODEL, Options
-from benchmarks.photos import Photo
-from benchmarks.progress import Progress
-from benchmarks.server import serving
-from benchmarks.venvs import Field
+from benchmarks.harness import command, many_classes, masks, percentiles, photos, results, venvs
+from benchmarks.harness.http_exchange import ask_in_a_row
+from benchmarks.harness.options import CACHE, MODEL, Options
+from benchmarks.harness.photos import Photo
+from benchmarks.harness.progress import Progress
+from benchmarks.harness.server_process import serving
+from benchmarks.harness.venvs import Field
 
 MEGAPIXELS = (0.25, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 36.0, 48.0)
 CLASSES = (2, 3, 5, 10, 20, 50, 100, 150)
@@ -66,10 +66,10 @@ def curve(cases: Sequence[Case], ready: Field, quick: bool) -> dict[str, Any]:
     xs = [case.x for case in cases]
     return {
         "x": xs,
-        "ms": [figures.summary(times_ms[x]) for x in xs],
-        "peak_mb": [figures.summary(peaks_mb[x]) for x in xs],
-        "ms_line": figures.line(xs, [statistics.median(times_ms[x]) for x in xs]),
-        "peak_mb_line": figures.line(xs, [statistics.median(peaks_mb[x]) for x in xs]),
+        "ms": [percentiles.summary(times_ms[x]) for x in xs],
+        "peak_mb": [percentiles.summary(peaks_mb[x]) for x in xs],
+        "ms_line": percentiles.line(xs, [statistics.median(times_ms[x]) for x in xs]),
+        "peak_mb_line": percentiles.line(xs, [statistics.median(peaks_mb[x]) for x in xs]),
     }
 
 

@@ -6,14 +6,14 @@ import contextlib
 from collections import defaultdict
 from typing import Any
 
-from benchmarks import command, figures, masks, photos, results, together, venvs
-from benchmarks.contestants import Contestant
-from benchmarks.exchange import Reply, ask_in_a_row
-from benchmarks.floor import Floor
-from benchmarks.options import Options
-from benchmarks.photos import Photo
-from benchmarks.progress import Progress
-from benchmarks.server import Server
+from benchmarks.harness import command, lifecycle, masks, percentiles, photos, results, venvs
+from benchmarks.harness.floor import Floor
+from benchmarks.harness.http_exchange import Reply, ask_in_a_row
+from benchmarks.harness.options import Options
+from benchmarks.harness.photos import Photo
+from benchmarks.harness.progress import Progress
+from benchmarks.harness.server_process import Server
+from benchmarks.harness.servers import Contestant
 
 NAMES = ("ours", "naive", "litserve", "ok")
 ROUNDS, IN_A_ROW = 10, 3
@@ -30,15 +30,15 @@ def measure(options: Options) -> dict[str, Any]:
     progress = Progress("latency", rounds * len(taken))
     answers = []
     with contextlib.ExitStack() as stack:
-        servers = together.start(stack, field, taken[0])
+        servers = lifecycle.start(stack, field, taken[0])
         for photo in taken:
             floor = Floor(photo, right[photo.name])
             replies: dict[str, list[Reply]] = defaultdict(list)
             for turn in range(rounds):
-                for server in together.in_turn(servers, turn):
-                    with together.alone(server, servers):
+                for server in lifecycle.in_turn(servers, turn):
+                    with lifecycle.alone(server, servers):
                         replies[server.contestant.name] += visit(server, photo, in_a_row)
-                with together.alone(None, servers):
+                with lifecycle.alone(None, servers):
                     floor.visit(in_a_row)
                 progress.step(photo.name)
             answers.append(summarise(photo, floor, field.present, replies, right[photo.name]))
@@ -60,7 +60,7 @@ def summarise(
         share = min(masks.check(one, reply.body, right) for reply in own)
         contestants[one.name] = {
             "title": one.title,
-            "ms": figures.summary([reply.ms for reply in own]),
+            "ms": percentiles.summary([reply.ms for reply in own]),
             "agreement": round(share, 5),
             "answer_bytes": len(own[0].body),
         }
@@ -74,7 +74,7 @@ def summarise(
         "megapixels": round(photo.megapixels, 2),
         "bytes": len(photo.data),
         "contestants": contestants,
-        "stages_ms": figures.medians(stages),
+        "stages_ms": percentiles.medians(stages),
         "floor_ms": {stage: round(ms, 3) for stage, (_, ms) in best.items()},
         "floor_ways": {stage: way for stage, (way, _) in best.items()},
         "floor_same_mask": floor.same_mask,

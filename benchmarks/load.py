@@ -13,13 +13,13 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from benchmarks import command, figures, masks, photos, results, together, venvs
-from benchmarks.generator import Job
-from benchmarks.options import CACHE, ROOT, Options
-from benchmarks.photos import Photo
-from benchmarks.progress import Progress
-from benchmarks.server import Server, serving
-from benchmarks.venvs import Field
+from benchmarks.harness import command, lifecycle, masks, percentiles, photos, results, venvs
+from benchmarks.harness.load_generator import Job
+from benchmarks.harness.options import CACHE, ROOT, Options
+from benchmarks.harness.photos import Photo
+from benchmarks.harness.progress import Progress
+from benchmarks.harness.server_process import Server, serving
+from benchmarks.harness.venvs import Field
 
 NAMES = ("ours", "litserve", "ok")
 LEVELS, OK_LEVEL = (1, 2, 4, 8, 16, 32, 64), 8
@@ -67,14 +67,14 @@ def in_slices(stack: contextlib.ExitStack, field: Field, quick: bool) -> dict[st
     levels, rounds, seconds = ((1, 8), 1, 1.5) if quick else (LEVELS, ROUNDS, SLICE_S)
     photo = photos.small()
     right = masks.expected([photo], field.pythons["ours"])[photo.name]
-    servers = together.start(stack, field, photo, threads=max(LEVELS), workers=os.cpu_count() or 1)
+    servers = lifecycle.start(stack, field, photo, threads=max(LEVELS), workers=os.cpu_count() or 1)
     jobs = {server: prepare(server, photo, right, seconds) for server in servers}
     slices: dict[str, dict[int, list[Slice]]] = {one.name: defaultdict(list) for one in field.present}
     pairs = [(n, one) for n in levels for one in servers if one.contestant.name != "ok" or n == OK_LEVEL]
     progress = Progress("load", rounds * len(pairs))
     for turn in range(rounds):
         for level, server in pairs if turn % 2 == 0 else pairs[::-1]:
-            with together.alone(server, servers):
+            with lifecycle.alone(server, servers):
                 part = run(server, replace(jobs[server], in_flight=level))
             slices[server.contestant.name][level].append(part)
             progress.step(f"{server.contestant.title}, {level} in flight")
@@ -102,7 +102,7 @@ def run(server: Server, job: Job) -> Slice:
 
     raises: WrongMask
     """
-    command = [sys.executable, "-m", "benchmarks.generator"]
+    command = [sys.executable, "-m", "benchmarks.harness.load_generator"]
     found = CACHE / "jobs" / "outcome.json"
     samples = []
     pids = server.processes()
@@ -134,13 +134,13 @@ def summarise(slices: list[Slice]) -> dict[str, Any]:
     done = max(1, sum(len(part.outcome["done_s"]) for part in slices))
     pss = [mb for part in slices for _, mb in part.pss_mb]
     return {
-        "throughput": figures.summary([part.throughput for part in slices]),
-        "p50_ms": figures.percentile(latencies, 50),
-        "p95_ms": figures.percentile(latencies, 95),
-        "p99_ms": figures.percentile(latencies, 99),
+        "throughput": percentiles.summary([part.throughput for part in slices]),
+        "p50_ms": percentiles.percentile(latencies, 50),
+        "p95_ms": percentiles.percentile(latencies, 95),
+        "p99_ms": percentiles.percentile(latencies, 99),
         **{name: sum(part.outcome[name] for part in slices) for name in ("right", "wrong", "busy")},
         "errors": errors,
-        "pss_mb": figures.summary(pss),
+        "pss_mb": percentiles.summary(pss),
         "generator_cpu_ms": round(1000 * sum(part.outcome["cpu_s"] for part in slices) / done, 3),
     }
 
@@ -169,7 +169,7 @@ def steady(field: Field, counts: tuple[int, int]) -> dict[str, Any]:
         "requests": asked,
         "not_right": wrongs,
         "p50_ms": round(statistics.median(latencies), 2) if latencies else None,
-        "pss_mb": figures.summary([mb for _, mb in curve]),
+        "pss_mb": percentiles.summary([mb for _, mb in curve]),
         "kept_mb": {str(counts[0]): kept[0], str(asked): kept[1]},
         "growth": round(kept[1] / kept[0] - 1, 4),
         "curve": curve,

@@ -11,8 +11,8 @@
 `AsyncClient` is the same for asyncio. `python -m client` is the same for the command line.
 """
 
-from client.answer import Answer
 from client.async_client import AsyncClient
+from client.client import Client
 from client.errors import (
     AuthError,
     BadAnswer,
@@ -24,7 +24,7 @@ from client.errors import (
     Unreachable,
 )
 from client.mask import Mask
-from client.sync_client import Client
+from client.result import Answer
 
 __all__ = [
     "Answer",

@@ -9,11 +9,11 @@ import sys
 
 from PIL import Image
 
-from client.command.backfill import run_backfill
-from client.command.many import run_many
-from client.command.one import run_one
-from client.command.options import read_options
-from client.command.plan import PlanError, is_for_many
+from client.cli.arguments import read_options
+from client.cli.backfill import run_backfill
+from client.cli.batch import run_many
+from client.cli.output_paths import PlanError, is_for_many
+from client.cli.single import run_one
 from client.errors import ClientError
 
 INTERRUPTED = 130

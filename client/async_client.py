@@ -9,15 +9,15 @@ from typing import Any
 
 import httpx
 
-from client.answer import Answer, read_answer
+from client.client import DEADLINE_S
 from client.mask import Mask
-from client.parcel import pack, unpack
+from client.options import DEFAULT_URL, Output, Question, Size, is_loopback, read_url
 from client.photo import Photo, to_bytes
-from client.question import DEFAULT_URL, Output, Question, Size, is_loopback, read_url
 from client.request import NO_LIMITS, ask_model, ask_photo, build, read_model
-from client.sync_client import DEADLINE_S
+from client.result import Answer, read_answer
+from client.retry import Exchange, Renew, Reply, Send, Wait, converse
 from client.tokens import Auth, Tokens
-from client.tries import Exchange, Renew, Reply, Send, Wait, converse
+from client.upload import pack, unpack
 
 log = logging.getLogger("silhouette")
 

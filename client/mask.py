@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from client.answer import Answer
 from client.errors import BadAnswer
 from client.photo import UNREADABLE
+from client.result import Answer
 
 
 @dataclass(frozen=True)

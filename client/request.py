@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 
-from client.answer import read_problem
 from client.errors import BadAnswer
-from client.parcel import Parcel
-from client.question import Question
-from client.tries import Exchange, Send
+from client.options import Question
+from client.result import read_problem
+from client.retry import Exchange, Send
+from client.upload import Parcel
 
 # As many connections as requests in flight: whoever starts the requests sets their number.
 NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import httpx
 
 from client.errors import AuthError
-from client.question import is_loopback
+from client.options import is_loopback
 
 Auth = Literal["auto", "none", "gcloud", "adc"]
 AUTHS: tuple[str, ...] = get_args(Auth)

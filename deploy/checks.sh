@@ -3,7 +3,7 @@
 # the next, so that all of it can be put right at once.
 
 APIS="run cloudfunctions cloudbuild artifactregistry storage"
-ALLOWED='^(main\.py|requirements\.txt|model/[a-z_]+\.py|model/weights/[^/]+\.tflite|client/web/[^./][^/]*)$'
+ALLOWED='^(main\.py|requirements\.txt|model/((gcs|image|serving|tflite)/)?[a-z_]+\.py|model/weights/[^/]+\.tflite|client/web/[^./][^/]*)$'
 # What whoever deploys must be allowed to do, and the role that allows it.
 PERMISSIONS="cloudfunctions.functions.create=roles/cloudfunctions.developer
 cloudfunctions.functions.update=roles/cloudfunctions.developer

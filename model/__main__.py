@@ -10,7 +10,7 @@ from pathlib import Path
 from model.errors import SilhouetteError
 from model.options import OUTPUTS, SIZES, Options
 from model.segmenter import Segmenter
-from model.settings import Settings
+from model.serving.settings import Settings
 
 
 def main() -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.card import ModelCard
 from model.errors import BadOption
+from model.tflite.card import ModelCard
 
 OUTPUTS = ("mask", "probability", "overlay", "cutout", "json")
 SIZES = ("photo", "model")

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model import engine, mask, photo, reading, render, resize, store, tensor
+from model.gcs import download
+from model.image import decode, encode, preprocess, resize, score_map
 from model.options import Options
-from model.settings import Settings
+from model.serving.settings import Settings
+from model.tflite import loading, pool
 
 
 class Stopwatch:
@@ -51,16 +53,16 @@ class Segmenter:
     notes: what is out of the ordinary about the model, in words
     """
 
-    def __init__(self, settings: Settings, found: store.Found | None = None) -> None:
+    def __init__(self, settings: Settings, found: download.Found | None = None) -> None:
         """Load the model.
 
         found: the model's file; by default the one that the settings name
         raises: ModelNotFound, ModelRejected
         """
-        found = found or store.find(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
+        found = found or download.find(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
         self.settings = settings
         self.sha256 = found.sha256
-        self.engine, self.card, self.notes = reading.load(found.file, settings.interpreters)
+        self.engine, self.card, self.notes = loading.load(found.file, settings.interpreters)
         self.card_version = self.card.version
         if found.generation:
             self.card = replace(self.card, version=found.generation)
@@ -74,11 +76,11 @@ class Segmenter:
         watch = Stopwatch()
         with self.engine.borrow(self.settings.wait_limit_s) as interpreter:
             watch.mark("wait")
-            shot = photo.decode(data, self._enough_wh(options), self.settings.max_pixels)
+            shot = decode.decode(data, self._enough_wh(options), self.settings.max_pixels)
             watch.mark("decode")
             size_wh = self.engine.size_for(shot.size_wh)
             output = self._infer(interpreter, shot.pixels, size_wh)
-            scores = reading.scores(output, self.engine.output, size_wh, self.card)
+            scores = loading.scores(output, self.engine.output, size_wh, self.card)
             watch.mark("infer")
             box = self._box(scores, shot, size_wh)
             asked_wh = _asked_wh(options, shot, box)
@@ -95,12 +97,12 @@ class Segmenter:
         raises: PhotoError, InferenceFailed, Busy
         """
         with self.engine.borrow(self.settings.wait_limit_s) as interpreter:
-            shot = photo.decode(data, self.engine.input_wh, self.settings.max_pixels)
+            shot = decode.decode(data, self.engine.input_wh, self.settings.max_pixels)
             return self._infer(interpreter, shot.pixels, self.engine.size_for(shot.size_wh))
 
     def _infer(self, interpreter: Any, pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[Any]:
         """Run the model on pixels at an input size, and give its output tensor as it is."""
-        return self.engine.run(interpreter, tensor.to_input(pixels, size_wh, self.card, self.engine.input))
+        return self.engine.run(interpreter, preprocess.to_input(pixels, size_wh, self.card, self.engine.input))
 
     def about(self) -> dict[str, Any]:
         """Say what the model is, what it takes and what it gives, as it goes into JSON."""
@@ -140,7 +142,7 @@ class Segmenter:
             "threshold": card.threshold,
             "background": card.background,
             "classes": [{"id": i, "name": name, "colour": card.palette[i]} for i, name in enumerate(card.labels)],
-            "runtime": engine.RUNTIME,
+            "runtime": pool.RUNTIME,
         }
 
     def _enough_wh(self, options: Options) -> tuple[int, int] | None:
@@ -149,17 +151,17 @@ class Segmenter:
         return None if whole else self.engine.input_wh
 
     def _picture(
-        self, scores: mask.Scores, options: Options, size_wh: tuple[int, int], box: resize.Box
+        self, scores: score_map.Scores, options: Options, size_wh: tuple[int, int], box: resize.Box
     ) -> NDArray[np.uint8]:
         """Make what the output shows: uint8 (H, W) class ids, probability or alpha of 0-255; or the bits of a mask."""
         background = self.card.background
         if options.output == "probability":
-            return mask.probability(scores, options.class_id, size_wh, background, box)
+            return score_map.probability(scores, options.class_id, size_wh, background, box)
         if options.output == "cutout":
-            return mask.alpha(scores, options.class_id, options.threshold, size_wh, background, box)
+            return score_map.alpha(scores, options.class_id, options.threshold, size_wh, background, box)
         if self._one_bit(options) and options.class_id is None and scores.ndim == 3:
-            return mask.bits(scores, options.threshold, size_wh, background, box)
-        ids = mask.from_scores(scores, options.threshold, size_wh, background, box)
+            return score_map.bits(scores, options.threshold, size_wh, background, box)
+        ids = score_map.from_scores(scores, options.threshold, size_wh, background, box)
         if not self._one_bit(options):
             return ids
         thing = 0 if background == 1 else 1
@@ -169,10 +171,10 @@ class Segmenter:
         """Tell whether the mask asked for says no more than yes and no."""
         return options.output == "mask" and (options.class_id is not None or len(self.card.labels) == 2)
 
-    def _box(self, scores: mask.Scores, shot: photo.Photo, input_wh: tuple[int, int]) -> resize.Box:
+    def _box(self, scores: score_map.Scores, shot: decode.Photo, input_wh: tuple[int, int]) -> resize.Box:
         """Tell which part of the scores shows the photo, in pixels of theirs."""
         height, width = shot.pixels.shape[:2]
-        left, top, right, bottom = tensor.placement((width, height), input_wh, self.card.fit)
+        left, top, right, bottom = preprocess.placement((width, height), input_wh, self.card.fit)
         x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
         return left * x, top * y, right * x, bottom * y
 
@@ -181,19 +183,19 @@ class Segmenter:
     ) -> bytes:
         match options.output:
             case "probability":
-                return render.grey_png(picture)
+                return encode.grey_png(picture)
             case "cutout":
-                return render.cutout_png(resize.bilinear(pixels, size_wh), picture)
+                return encode.cutout_png(resize.bilinear(pixels, size_wh), picture)
             case "overlay":
-                return render.overlay_png(resize.bilinear(pixels, size_wh), picture, self.card, options.class_id)
+                return encode.overlay_png(resize.bilinear(pixels, size_wh), picture, self.card, options.class_id)
             case "json":
-                return render.summary_json(picture, self.card, options.class_id)
+                return encode.summary_json(picture, self.card, options.class_id)
         if self._one_bit(options):
-            return render.binary_png(picture, size_wh[0])
-        return render.palette_png(picture, self.card)
+            return encode.binary_png(picture, size_wh[0])
+        return encode.palette_png(picture, self.card)
 
 
-def _asked_wh(options: Options, shot: photo.Photo, box: resize.Box) -> tuple[int, int]:
+def _asked_wh(options: Options, shot: decode.Photo, box: resize.Box) -> tuple[int, int]:
     """Give the size of the answer: the photo's own, or the model's."""
     if options.size == "model":
         return max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from function import launched
 from PIL import Image
 
-if TYPE_CHECKING:
-    from cloud.rehearse import Rehearsal
+from tests.support.function_process import launched
+from tests.support.images import Encode
+from tests.support.paths import SAMPLE
 
-ROOT = Path(__file__).parent.parent
-SAMPLE = ROOT / "client" / "web" / "sample.jpg"
+if TYPE_CHECKING:
+    from tests.support.fake_gcp.rehearse import Rehearsal
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,16 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         played = "rehearsal" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("rehearsal" if played else item.path.stem))
-
-
-@contextmanager
-def serving(*before: str, **env: str) -> Iterator[str]:
-    """Run the function as the cloud runs it, and give its URL once it answers.
-
-    before: a command that runs it
-    """
-    with launched(*before, **env) as function:
-        yield function.url
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +47,6 @@ def sample() -> bytes:
     return SAMPLE.read_bytes()
 
 
-Encode = Callable[..., bytes]
-
-
 @pytest.fixture(scope="session")
 def encode() -> Encode:
     """A function that writes a picture as bytes of a format."""
@@ -77,8 +62,8 @@ def encode() -> Encode:
 @pytest.fixture(scope="session")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """The way to the cloud and back, on a stand-in: played once for all that look at it."""
-    from cloud.rehearse import rehearse  # here, since few tests need what it needs
-    from cloud.stand_in import Cloud
+    from tests.support.fake_gcp.rehearse import rehearse  # here, since few tests need what it needs
+    from tests.support.fake_gcp.stand_in import Cloud
 
     with Cloud() as cloud:
         yield rehearse(cloud, tmp_path_factory.mktemp("rehearsal"), print)

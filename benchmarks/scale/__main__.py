@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks import results
-from benchmarks.options import Options
+from benchmarks.harness import results
+from benchmarks.harness.options import Options
 from benchmarks.scale import check, inputs, pages
 from benchmarks.scale.plan import LIMITS, plan
 
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         "--check",
         type=argparse.FileType("r"),
         metavar="FILE",
-        help="only reproduce a measured run, the JSON of tests.bucket_proof (- for standard input)",
+        help="only reproduce a measured run, the JSON of tests.stress.bucket_chaos (- for standard input)",
     )
     return found
 

@@ -1,7 +1,8 @@
 """The simulation beside a measured run on loopback: before it is believed further out, it must reproduce that.
 
-The run is the line of JSON that `python -m tests.bucket_proof` prints; `brought_over` gives it the keys that are used
-here. service_ms is the time of a delivery from its sending to its answer, with as many others as were there then.
+The run is the line of JSON that `python -m tests.stress.bucket_chaos` prints; `brought_over` gives it the keys
+that are used here. service_ms is the time of a delivery from its sending to its answer, at the concurrency of that
+moment.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from benchmarks.scale.work import Floats, Work, failures, spread
 
 NEAR_ENOUGH = 0.15
 SEED = 1
-# Of tests/bucket_proof, which does not print them: how late an event may be, and the pauses before it comes again,
-# of which it draws a part, half in the mean.
+# Of tests/stress/bucket_chaos, which does not print them: how late an event may be, and the pauses before it comes
+# again, of which it draws a part, half in the mean.
 LATEST_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.5, 0.1, 3.0
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
-from benchmarks.drawing import OTHERS, OURS, Drawing
-from benchmarks.panel import Panel, round_up
-from benchmarks.pictures import WIDTH, legend
-from benchmarks.report import number, table
+from benchmarks.report.charts import WIDTH, legend
+from benchmarks.report.drawing import OTHERS, OURS, Drawing
+from benchmarks.report.panel import Panel, round_up
+from benchmarks.report.tables import number, table
 
 TITLES = {"backfill": "backfill by the client", "burst": "uploaded within an hour", "day": "over one day"}
 COLOURS = {"backfill": OURS, "burst": OTHERS[1], "day": OTHERS[0]}

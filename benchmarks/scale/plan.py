@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.progress import Progress
+from benchmarks.harness.progress import Progress
 from benchmarks.scale import fleet, work
 from benchmarks.scale.bill import Usage, usd
 from benchmarks.scale.inputs import Inputs

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from model.card import ModelCard, voc_palette
-from model.training import cardflags, download, report, samples, step
-from model.training.samples import Folder
-from model.training.step import StepError
+from model.tflite.card import ModelCard, voc_palette
+from model.training import card_options, cli
+from model.training.cli import StepError
+from model.training.data import download, samples
+from model.training.data.samples import Folder
+from model.training.measure import report
 
 PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
 ARCHIVES = {  # by what is taken out of them: name, MD5
@@ -47,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "broken": folder.broken,
         "without_mask": folder.unpaired,
     }
-    step.write(args.out / "dataset.json", json.dumps(about, indent=2) + "\n")
+    cli.write(args.out / "dataset.json", json.dumps(about, indent=2) + "\n")
     if folder.samples:
-        with step.whole(args.out / "dataset.png") as partial:
+        with cli.whole(args.out / "dataset.png") as partial:
             picture(folder).save(partial)
     print(
         f"{len(folder.samples)} pairs, masks of the kind {folder.kind}, {folder.classes} classes, {len(held)} held out"
@@ -95,7 +97,7 @@ def unpack(archive: Path, out: Path, name: str) -> None:
     try:
         with tarfile.open(archive) as tar:
             members = [m for m in tar.getmembers() if m.isfile() and not Path(m.name).name.startswith("._")]
-            for member in step.progress(members, f"unpacking {archive.name}"):
+            for member in cli.progress(members, f"unpacking {archive.name}"):
                 tar.extract(member, scratch, filter="data")
         (scratch / name).replace(out / name)
     except (tarfile.TarError, EOFError, FileNotFoundError) as error:
@@ -107,7 +109,7 @@ def unpack(archive: Path, out: Path, name: str) -> None:
 def picture(folder: Folder) -> Image.Image:
     """Draw some photos, spread over all, with their classes in colour and what nobody classified in grey."""
     shown = folder.samples[:: max(1, len(folder.samples) // SHOWN)][:SHOWN]
-    labels = cardflags.default_labels(folder.classes)
+    labels = card_options.default_labels(folder.classes)
     card = ModelCard(labels=labels, palette=((0, 0, 0), *voc_palette(folder.classes)[1:]))
     columns = min(6, len(shown))
     sheet = Image.new("RGB", (columns * TILE_PX, -(-len(shown) // columns) * TILE_PX), "white")
@@ -121,4 +123,4 @@ def picture(folder: Folder) -> Image.Image:
 
 
 if __name__ == "__main__":
-    step.run(main)
+    cli.run(main)

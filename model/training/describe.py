@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model import card as cards
-from model.card import ModelCard
 from model.errors import ModelRejected
-from model.training import cardflags, interpreter, step
-from model.training.step import StepError
+from model.tflite import card as cards
+from model.tflite.card import ModelCard
+from model.training import card_options, cli
+from model.training.cli import StepError
+from model.training.measure import interpreter
 
 LABELS_SHOWN = 12
 
@@ -27,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.model.is_file():
         raise StepError(f"there is no model at {args.model}")
     if args.write:
-        with step.quiet():
+        with cli.quiet():
             classes = interpreter.Interpreter(args.model).classes
         write(args.model, carded(args, classes))
-    with step.quiet():
+    with cli.quiet():
         found = describe(args.model)
     print(json.dumps(found, indent=2) if args.json else text(found))
 
@@ -41,7 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("model", type=Path, metavar="MODEL.tflite")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--write", action="store_true", help="put a card into the file, over the one it may have")
-    cardflags.add_arguments(parser)
+    card_options.add_arguments(parser)
     return parser
 
 
@@ -57,7 +58,7 @@ def describe(model: Path) -> dict[str, Any]:
     try:
         plain = interpreter.load(module, model, plain=True)
     except (ValueError, RuntimeError) as error:
-        raise ModelRejected(f"{runtime} cannot load {model.name}: {step.one_line(str(error))}") from error
+        raise ModelRejected(f"{runtime} cannot load {model.name}: {cli.one_line(str(error))}") from error
     ops = Counter(op["op_name"] for op in plain._get_ops_details())
     card, notes = understood(model)
     return {
@@ -81,10 +82,10 @@ def understood(model: Path) -> tuple[ModelCard | None, list[str]]:
 
     returns: the card, None where the function would refuse the model; and what is to be said of it
     """
-    from model import reading  # it needs one of the runtimes that serve
+    from model.tflite import loading  # it needs one of the runtimes that serve
 
     try:
-        _, card, notes = reading.load(model, 1)
+        _, card, notes = loading.load(model, 1)
     except ModelRejected as error:
         return None, [f"the function refuses it: {error}"]
     return card, notes
@@ -130,7 +131,7 @@ def associated(model: Path) -> dict[str, list[str]]:
 def carded(args: argparse.Namespace, classes: int) -> ModelCard:
     """Make the card that the options describe, on top of the card that the model has."""
     base, _ = understood(args.model)
-    made = cardflags.card(args, args.model, classes)
+    made = card_options.card(args, args.model, classes)
     if base is None or args.card:
         return made
     if base.source == "inferred":
@@ -147,7 +148,7 @@ def write(model: Path, card: ModelCard) -> None:
         with zipfile.ZipFile(model) as archive:
             data = data[: min(info.header_offset for info in archive.infolist())]
             others = {name: archive.read(name) for name in archive.namelist() if name != cards.MEMBER}
-    with step.whole(model) as partial:
+    with cli.whole(model) as partial:
         partial.write_bytes(data)
         if others:
             with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
@@ -194,4 +195,4 @@ def _counts(ops: dict[str, int]) -> str:
 
 
 if __name__ == "__main__":
-    step.run(main)
+    cli.run(main)

@@ -17,19 +17,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from model import card as cards
-from model import mask, tensor
-from model.card import ModelCard
 from model.errors import ModelRejected
-from model.training import cardflags, metrics, probe, report, samples, step
-from model.training.interpreter import Interpreter
-from model.training.probe import Figures
+from model.image import preprocess, score_map
+from model.tflite import card as cards
+from model.tflite.card import ModelCard
+from model.training import card_options, cli
+from model.training.cli import StepError
+from model.training.data import samples
+from model.training.data.samples import UNKNOWN, Sample
+from model.training.measure import latency, metrics, report
+from model.training.measure.interpreter import Interpreter
+from model.training.measure.latency import Figures
 from model.training.quantize import to_input
-from model.training.samples import UNKNOWN, Sample
-from model.training.step import StepError
 
 if TYPE_CHECKING:
-    from model.training.keras_files import FloatModel
+    from model.training.nets.keras_files import FloatModel
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,11 @@ class Candidate:
 
     def scores(self, sample: Sample) -> NDArray[np.float32]:
         """Give float32 (h', w', K), 0 to 1, for a photo."""
-        return tensor.to_scores(self.infer(to_input(sample.photo_file, self.input_wh, self.card))[0], self.card)
+        return preprocess.to_scores(self.infer(to_input(sample.photo_file, self.input_wh, self.card))[0], self.card)
 
     def mask(self, scores: NDArray[np.float32], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """Give uint8 (H, W) class ids for a photo's scores."""
-        return mask.from_scores(scores, self.card.threshold, size_wh, self.card.background)
+        return score_map.from_scores(scores, self.card.threshold, size_wh, self.card.background)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     pythons = [Path(sys.executable), *args.runtime_python] if args.runs else []
     for verdict in verdicts:
         if verdict.candidate.file.suffix == ".tflite":
-            verdict.figures.extend(probe.measure_with(python, verdict.candidate.file, args.runs) for python in pythons)
+            verdict.figures.extend(
+                latency.measure_with(python, verdict.candidate.file, args.runs) for python in pythons
+            )
     report.write(args.out, verdicts, judged_on)
     print(report.table(verdicts))
     print(f"the report is {args.out / 'report.md'}")
@@ -134,7 +138,7 @@ def arguments() -> argparse.ArgumentParser:
         help="time and weigh in this Python's runtime too; may be repeated",
     )
     parser.add_argument("--size", type=int, metavar="PX", help="side of the input, where a Keras model leaves it open")
-    cardflags.add_arguments(parser)
+    card_options.add_arguments(parser)
     return parser
 
 
@@ -144,19 +148,19 @@ def load(file: Path, args: argparse.Namespace) -> Candidate:
     raises: StepError, ModelRejected
     """
     model: Interpreter | FloatModel
-    with step.quiet():
+    with cli.quiet():
         if file.suffix == ".tflite":
             model = Interpreter(file)
             card = cards.read(file)
         else:
-            from model.training import keras_files
+            from model.training.nets import keras_files
 
             model = keras_files.load(file, args.size)
             card = None
     if card is None:
-        card = cardflags.card(args, file, model.classes)
-        if cardflags.wants_settling(args):
-            card = cardflags.settle(card, model, model.input_wh)
+        card = card_options.card(args, file, model.classes)
+        if card_options.wants_settling(args):
+            card = card_options.settle(card, model, model.input_wh)
     if card.fit != "stretch" or card.activation == "ids":
         raise ModelRejected(f"the card of {file.name} asks for bars or gives class ids, which are not judged here")
     if max(2, model.classes) != len(card.labels):
@@ -171,7 +175,7 @@ def judge(candidate: Candidate, judged_on: list[Sample], without: list[Sample]) 
     """Compare a model's masks of every photo with the truth."""
     count = max(2, candidate.classes)
     tables, curves, outlines, border = [], [], [], False
-    for sample in step.progress(judged_on, candidate.file.name):
+    for sample in cli.progress(judged_on, candidate.file.name):
         truth = np.asarray(sample.ids)
         if truth[truth != UNKNOWN].max(initial=0) >= count:
             raise StepError(
@@ -183,7 +187,7 @@ def judge(candidate: Candidate, judged_on: list[Sample], without: list[Sample]) 
         outlines.append(metrics.boundary_f(found, truth))
         if count == 2:
             border |= bool((truth == UNKNOWN).any())
-            curves.append(metrics.border_curve(mask.probability(scores, 1, size_wh), truth))
+            curves.append(metrics.border_curve(score_map.probability(scores, 1, size_wh), truth))
     by_photo = np.array([metrics.ious(table) for table in tables])
     counts_for = by_photo[:, 1] if count == 2 else metrics.mean(by_photo, axis=1)
     curve = np.mean(curves, axis=0) if border else None
@@ -205,4 +209,4 @@ def _marked(candidate: Candidate, sample: Sample) -> float:
 
 
 if __name__ == "__main__":
-    step.run(main)
+    cli.run(main)

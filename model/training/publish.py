@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from model import card as cards
-from model.training import step
-from model.training.step import StepError
+from model.tflite import card as cards
+from model.training import cli
+from model.training.cli import StepError
 
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TIMEOUT_S = 60
@@ -71,7 +71,7 @@ def publish(model: Path, bucket: str, name: str) -> str:
     except exceptions.PreconditionFailed as error:
         raise StepError(f"{uri} exists, and a version is never overwritten; give a new --version") from error
     except (exceptions.GoogleAPIError, GoogleAuthError, OSError) as error:  # requests' errors are OSErrors
-        raise StepError(f"{uri} cannot be written: {step.one_line(str(error))}") from error
+        raise StepError(f"{uri} cannot be written: {cli.one_line(str(error))}") from error
     return f"{uri}#{blob.generation}"
 
 
@@ -83,4 +83,4 @@ def crc32c(file: Path) -> str:
 
 
 if __name__ == "__main__":
-    step.run(main)
+    cli.run(main)

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model import card as cards
-from model import photo, tensor
-from model.card import ModelCard
 from model.errors import PhotoError
-from model.training import cardflags, samples, step
-from model.training.interpreter import Interpreter
-from model.training.step import StepError
+from model.image import decode, preprocess
+from model.tflite import card as cards
+from model.tflite.card import ModelCard
+from model.training import card_options, cli
+from model.training.cli import StepError
+from model.training.data import samples
+from model.training.measure.interpreter import Interpreter
 
 if TYPE_CHECKING:
-    from model.training.keras_files import FloatModel
+    from model.training.nets.keras_files import FloatModel
 
 RECIPES = ("float32", "float16", "dynamic", "int8", "int8-full")
 INTEGER = ("int8", "int8-full")
@@ -40,19 +41,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(recipes) > 1 and args.out and args.out.suffix == ".tflite":
         raise StepError("--out must be a folder where --recipe is all")
     files = _spread(_not_held_out(samples.photo_files(args.photos)), args.samples) if args.photos else []
-    from model.training import keras_files
+    from model.training.nets import keras_files
 
-    with step.quiet():
+    with cli.quiet():
         model = keras_files.load(args.model, args.size)
-    card = cardflags.card(args, args.model, model.classes)
-    if cardflags.wants_settling(args):
-        with step.quiet():
-            card = cardflags.settle(card, model, model.input_wh)
+    card = card_options.card(args, args.model, model.classes)
+    if card_options.wants_settling(args):
+        with cli.quiet():
+            card = card_options.settle(card, model, model.input_wh)
         print(f"activation {card.activation}: by the range of the model's output")
-    inputs = [to_input(file, model.input_wh, card) for file in step.progress(files, "reading photos")]
+    inputs = [to_input(file, model.input_wh, card) for file in cli.progress(files, "reading photos")]
     for recipe in recipes:
         target = target_of(args.model, args.out, recipe)
-        with step.whole(target) as partial:
+        with cli.whole(target) as partial:
             partial.write_bytes(convert(model, recipe, inputs))
             cards.embed(partial, card)
             apart = difference(model, partial, inputs)
@@ -71,7 +72,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos for the ranges of the integer recipes")
     parser.add_argument("--samples", type=int, default=100, help="how many of them, spread over all; default 100")
     parser.add_argument("--size", type=int, metavar="PX", help="side of the input, where the model leaves it open")
-    cardflags.add_arguments(parser)
+    card_options.add_arguments(parser)
     return parser
 
 
@@ -89,10 +90,10 @@ def to_input(file: Path, size_wh: tuple[int, int], card: ModelCard) -> NDArray[n
     raises: StepError naming the photo when it cannot be read
     """
     try:
-        shot = photo.decode(file.read_bytes(), size_wh, MAX_PIXELS)
+        shot = decode.decode(file.read_bytes(), size_wh, MAX_PIXELS)
     except PhotoError as error:
         raise StepError(f"{file}: {error}") from error
-    return tensor.to_input(shot.pixels, size_wh, card)
+    return preprocess.to_input(shot.pixels, size_wh, card)
 
 
 def convert(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]]) -> bytes:
@@ -117,7 +118,7 @@ def convert(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]]) -
         return converter
 
     try:
-        with step.quiet():
+        with cli.quiet():
             return bytes(configured().convert())
     except Exception as error:  # ConverterError, and whatever else comes out of it
         raise StepError(f"the converter refuses the model for the recipe {recipe}: {_reason(error)}") from error
@@ -129,7 +130,7 @@ def difference(model: FloatModel, converted: Path, inputs: list[NDArray[np.float
     raises: StepError when its output is no number
     """
     probe = inputs[0] if inputs else np.zeros((1, *model.input_wh[::-1], 3), np.float32)
-    with step.quiet():
+    with cli.quiet():
         apart = float(np.abs(Interpreter(converted)(probe) - model(probe)).max())
     if not np.isfinite(apart):
         raise StepError("the converted model's output is no number")
@@ -149,8 +150,8 @@ def _reason(error: Any) -> str:
     """Find the line that says why in the converter's many."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line or "not supported" in line or "Op" in line]
-    return step.one_line((telling or lines or [type(error).__name__])[0])
+    return cli.one_line((telling or lines or [type(error).__name__])[0])
 
 
 if __name__ == "__main__":
-    step.run(main)
+    cli.run(main)

@@ -9,8 +9,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.training import cardflags, samples, schedule, step
-from model.training.step import StepError
+from model.training import card_options, cli
+from model.training.cli import StepError
+from model.training.data import samples
+from model.training.fit import schedule
 
 WEIGHTS_HELP = """begin with a model of train's, not ImageNet's: its .h5, or a .tflite of it with float weights; of
 several that began alike, with their mean"""
@@ -31,27 +33,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     train, held = samples.split(folder.samples, args.leave_out)
     train += samples.without_object(args.negatives) if args.negatives else []
     print(f"{len(train)} photos to train on, {len(held)} held out", flush=True)
-    from model.training import fitting
+    from model.training.fit import trainer
 
-    labels = args.labels or cardflags.default_labels(args.classes)
+    labels = args.labels or card_options.default_labels(args.classes)
     if len(labels) != args.classes:
         raise StepError(f"--labels names {len(labels)} classes, --classes says {args.classes}")
-    run = fitting.Run(
+    run = trainer.Run(
         out=args.out,
         classes=1 if args.classes == 2 else args.classes,
         seed=args.seed,
         train=train,
         held=held,
         phases=schedule.phases(args.size, args.epochs, args.peak_rate, args.form),
-        card=fitting.card(args.out.resolve().name, labels),
+        card=trainer.card(args.out.resolve().name, labels),
         every=args.every,
         weights=args.weights,
     )
-    step.write(args.out / "card.json", run.card.to_json() + "\n")
+    cli.write(args.out / "card.json", run.card.to_json() + "\n")
     if args.epochs == 0:
-        fitting.mean(run)
+        trainer.mean(run)
         return
-    fitting.fit(run)
+    trainer.fit(run)
     print(f"the models, their history and curves.png are in {args.out}")
 
 
@@ -68,7 +70,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the input, default 256")
     parser.add_argument("--epochs", type=int, default=70, help="default 70; 0 saves the mean of --weights")
     parser.add_argument("--classes", type=int, default=2, metavar="K", help="background included, default 2")
-    parser.add_argument("--labels", type=cardflags.names, metavar="A,B,...", help="their names, for the card")
+    parser.add_argument("--labels", type=card_options.names, metavar="A,B,...", help="their names, for the card")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--weights", type=Path, nargs="+", default=[], metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate, default 0.0015")
@@ -95,4 +97,4 @@ def arguments() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    step.run(main)
+    cli.run(main)

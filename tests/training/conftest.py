@@ -5,41 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
-ROOT = Path(__file__).parents[2]
-
-Step = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def draw(folder: Path, count: int, side_px: int = 64, classes: int = 2) -> tuple[Path, Path]:
-    """Draw photos of discs on noise, with trimaps for two classes and class ids for more.
-
-    returns: the folder of photos and that of masks
-    """
-    photos, masks = folder / "photos", folder / "masks"
-    photos.mkdir(parents=True)
-    masks.mkdir()
-    colours = [(230, 60, 50), (60, 90, 230), (60, 220, 80)]
-    for i in range(count):
-        rng = np.random.default_rng(i)
-        noise = rng.integers(60, 140, (8, 8, 3), np.uint8)
-        photo = Image.fromarray(noise).resize((side_px, side_px + 8), Image.Resampling.BICUBIC)
-        mask = Image.new("L", photo.size, 2 if classes == 2 else 0)
-        x, y = rng.integers(side_px // 4, 3 * side_px // 4, 2).tolist()
-        radius = int(rng.integers(side_px // 6, side_px // 3))
-        disc = (x - radius, y - radius, x + radius, y + radius)
-        class_id = 1 + i % (classes - 1)
-        ImageDraw.Draw(photo).ellipse(disc, colours[class_id - 1])
-        ImageDraw.Draw(mask).ellipse(disc, class_id, outline=3 if classes == 2 else class_id, width=2)
-        photo.save(photos / f"{'round' if i % 3 else 'other'}_{i}.jpg", quality=95)
-        mask.save(masks / f"{'round' if i % 3 else 'other'}_{i}.png")
-    return photos, masks
+from tests.training.support import CARD, ROOT, Step, draw
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +31,6 @@ def run_step() -> Step:
     return run_step
 
 
-def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """Hold a step to its promise of one line and a code other than 0, and give the line."""
-    lines = done.stderr.strip().splitlines()
-    assert done.returncode == 1, done
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("error: ")
-    return lines[0].removeprefix("error: ")
-
-
 @pytest.fixture(scope="session")
 def discs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folders of 24 photos of red or blue discs, and of their masks: 1 red, 2 blue."""
@@ -78,9 +41,9 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def unets(discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Files of one U-Net that knows red discs from blue: as .h5 of Keras 2 for BGR and for RGB, and as SavedModel."""
     import tf_keras
-    import xception_unet
 
-    from model.training import samples
+    from model.training.data import samples
+    from tests.training import xception_unet
 
     folder = samples.load(*discs)
     photos = np.stack([np.asarray(s.photo.resize((64, 64)))[..., ::-1] for s in folder.samples]).astype(np.float32)
@@ -108,6 +71,3 @@ def converted(unets: dict[str, Path], discs: tuple[Path, Path], tmp_path_factory
     recipes = ["--recipe", "all", "--photos", str(discs[0]), "--out", str(out)]
     quantize.main([str(unets["BGR"]), *recipes, *CARD, "--order", "BGR"])
     return out
-
-
-CARD = ["--mean", "0", "--std", "1", "--classes", "background,red,blue", "--name", "discs", "--version", "7"]

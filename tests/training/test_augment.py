@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from model.training import augment, things
-from model.training.samples import UNKNOWN, Sample
+from model.training.data import augment, distractors
+from model.training.data.samples import UNKNOWN, Sample
 
 
 def ring() -> Image.Image:
@@ -41,7 +41,7 @@ def test_a_drawn_thing_changes_the_scene_where_it_is_and_nowhere_else():
     scene, filling = Image.new("RGB", (96, 96), (10, 120, 10)), Image.new("RGB", (96, 96), (200, 30, 90))
     seen = 0
     for _ in range(40):
-        drawn, where = things.draw(scene, filling, rng)
+        drawn, where = distractors.draw(scene, filling, rng)
         outside = np.asarray(where) == 0
         assert (np.asarray(drawn)[outside] == (10, 120, 10)).all()
         seen += (np.asarray(where) == 255).mean() > 0.02

@@ -5,12 +5,12 @@ import shutil
 import zipfile
 
 import pytest
-from conftest import refused
 
-from model import card
 from model.errors import ModelRejected
+from model.tflite import card
 from model.training import describe
-from model.training.interpreter import Interpreter
+from model.training.measure.interpreter import Interpreter
+from tests.training.support import refused
 
 
 @pytest.fixture

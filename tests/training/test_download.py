@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from conftest import draw, refused
 
-from model.training import dataset, download
-from model.training.step import StepError
+from model.training import dataset
+from model.training.cli import StepError
+from model.training.data import download
+from tests.training.support import draw, refused
 
 DATA = np.random.default_rng(0).bytes(700_000)
 MD5 = hashlib.md5(DATA).hexdigest()

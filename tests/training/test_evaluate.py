@@ -5,11 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import CARD
 from PIL import Image
 
-from model.training import evaluate, probe
-from model.training.step import StepError
+from model.training import evaluate
+from model.training.cli import StepError
+from model.training.measure import latency
+from tests.training.support import CARD
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,6 @@ def test_a_model_with_too_few_classes_is_refused(drawn, discs, tmp_path):
 def test_a_python_that_cannot_run_the_model_says_why(tmp_path):
     (tmp_path / "bad.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     with pytest.raises(StepError, match=r"bad\.tflite cannot be measured with"):
-        probe.measure_with(sys.executable, tmp_path / "bad.tflite", 1)
+        latency.measure_with(sys.executable, tmp_path / "bad.tflite", 1)
     with pytest.raises(StepError, match=r"cannot be measured with .*no-python"):
-        probe.measure_with(tmp_path / "no-python", tmp_path / "bad.tflite", 1)
+        latency.measure_with(tmp_path / "no-python", tmp_path / "bad.tflite", 1)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.training import metrics
-from model.training.samples import UNKNOWN
+from model.training.data.samples import UNKNOWN
+from model.training.measure import metrics
 
 
 def square(size, x, side):

@@ -9,10 +9,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from conftest import refused
 
 from model.training import publish
-from model.training.step import StepError
+from model.training.cli import StepError
+from tests.training.support import refused
 
 
 def binary() -> Path:

@@ -9,16 +9,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import CARD, ROOT, refused
 from PIL import Image
 
-from model import card
 from model.options import Options
 from model.segmenter import Segmenter
-from model.settings import Settings
-from model.training import metrics, quantize, samples
-from model.training.interpreter import Interpreter
-from model.training.step import StepError
+from model.serving.settings import Settings
+from model.tflite import card
+from model.training import quantize
+from model.training.cli import StepError
+from model.training.data import samples
+from model.training.measure import metrics
+from model.training.measure.interpreter import Interpreter
+from tests.training.support import CARD, ROOT, refused
 
 
 def served_iou(model: Path, discs: tuple[Path, Path], monkeypatch) -> float:

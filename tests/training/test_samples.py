@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import draw
 from PIL import Image
 
-from model.training import samples
-from model.training.samples import UNKNOWN
-from model.training.step import StepError
+from model.training.cli import StepError
+from model.training.data import samples
+from model.training.data.samples import UNKNOWN
+from tests.training.support import draw
 
 
 def folder_of(tmp_path, *masks):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.training import schedule
+from model.training.fit import schedule
 
 
 @pytest.mark.parametrize("form", ["normalized", "folded", "rounded"])

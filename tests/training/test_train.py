@@ -6,15 +6,17 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import refused
 from keras import layers
 from PIL import Image
 
-from model.training import fakequant, fitting, imagenet, losses, network, normalization, quantize, train, unfold
-from model.training.batches import Pairs
-from model.training.interpreter import Interpreter
-from model.training.samples import UNKNOWN, load
-from model.training.step import StepError
+from model.training import quantize, train
+from model.training.cli import StepError
+from model.training.data.batches import Pairs
+from model.training.data.samples import UNKNOWN, load
+from model.training.fit import losses, trainer
+from model.training.measure.interpreter import Interpreter
+from model.training.nets import fake_quantization, imagenet, network, normalization, unfold
+from tests.training.support import refused
 
 
 def small(size_px: int, classes: int = 1) -> keras.Model:
@@ -47,7 +49,7 @@ def test_training_that_is_cut_off_ends_as_if_it_had_not_been(small_network, draw
     """Cut off after epoch 1, after 3, where the size changes, and after 5, where the roundings of int8 begin."""
     plan = ["--epochs", "5", "--quantization-aware"]
     train.main(options(drawn, tmp_path / "whole", *plan))
-    keep = fitting.Keeper.on_epoch_end
+    keep = trainer.Keeper.on_epoch_end
     for killed_after in (1, 3, 5):
 
         def keep_and_die(self, epoch, logs, last=killed_after):
@@ -55,10 +57,10 @@ def test_training_that_is_cut_off_ends_as_if_it_had_not_been(small_network, draw
             if epoch + 1 == last:
                 raise Killed
 
-        monkeypatch.setattr(fitting.Keeper, "on_epoch_end", keep_and_die)
+        monkeypatch.setattr(trainer.Keeper, "on_epoch_end", keep_and_die)
         with pytest.raises(Killed):
             train.main(options(drawn, tmp_path / "cut", *plan))
-    monkeypatch.setattr(fitting.Keeper, "on_epoch_end", keep)
+    monkeypatch.setattr(trainer.Keeper, "on_epoch_end", keep)
     train.main(options(drawn, tmp_path / "cut", *plan))
     for name in ("model.h5", "model-aware.h5"):
         ends = [keras.models.load_model(tmp_path / run / name, compile=False).get_weights() for run in ("whole", "cut")]
@@ -255,7 +257,7 @@ def trained(model: keras.Model) -> keras.Model:
 def test_folding_the_normalizations_changes_nothing():
     model = trained(small(32))
     photos = np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
-    plain = fakequant.folded(model)
+    plain = fake_quantization.folded(model)
     assert not any(isinstance(layer, layers.BatchNormalization) for layer in plain.layers)
     np.testing.assert_allclose(np.asarray(plain(photos)), np.asarray(model(photos, training=False)), atol=1e-5)
 
@@ -268,14 +270,14 @@ def test_training_sees_the_roundings_that_int8_will_make(tmp_path, depth):
     """
     keras.utils.set_random_seed(1)
     whole = trained(small(32))
-    plain = fakequant.folded(keras.Model(whole.input, whole.get_layer(depth).output))
+    plain = fake_quantization.folded(keras.Model(whole.input, whole.get_layer(depth).output))
     rng = np.random.default_rng(1)
     photos = [rng.uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32) for _ in range(16)]
-    rounded = fakequant.rounded(plain)
+    rounded = fake_quantization.rounded(plain)
     for _ in range(3):
         rounded(np.concatenate(photos), training=True)
     plain.save(tmp_path / "plain.keras")
-    from model.training import keras_files
+    from model.training.nets import keras_files
 
     (tmp_path / "int8.tflite").write_bytes(quantize.convert(keras_files.load(tmp_path / "plain.keras"), "int8", photos))
     int8 = Interpreter(tmp_path / "int8.tflite")
@@ -293,9 +295,9 @@ def test_the_real_network_takes_imagenets_weights():
     assert model.output_shape == (None, 64, 64, 3)
     photo = np.zeros((1, 64, 64, 3), np.float32)
     np.testing.assert_allclose(np.asarray(model(photo)).sum(-1), 1, atol=1e-5)
-    folded = fakequant.folded(model)
+    folded = fake_quantization.folded(model)
     np.testing.assert_allclose(np.asarray(folded(photo)), np.asarray(model(photo, training=False)), atol=1e-3)
-    assert len(fakequant.rounded(folded).layers) > len(folded.layers)
+    assert len(fake_quantization.rounded(folded).layers) > len(folded.layers)
 
 
 def test_wrong_options_are_refused_in_one_line(drawn, discs, tmp_path, run_step):

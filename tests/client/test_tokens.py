@@ -1,0 +1,295 @@
+"""Identity tokens: fetched when they are wanted, kept while they last, never shown."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from client import AuthError, Client, NotAllowed
+from client.__main__ import main
+from client.tokens import Tokens, audience_of
+from tests.client.test_fake_server import Failure, Seen, StandIn, busy, make_photo, render, standing_in
+
+PHOTO = make_photo(7)
+SIGNATURE = "c2lnbmVk"
+PRIVATE = httpx.URL("https://segment-abc-ew.a.run.app")
+
+
+def make_token(name: str, lifetime_s: float = 3600) -> str:
+    """Make what looks like an identity token to whoever does not check its signature."""
+    claims = json.dumps({"name": name, "exp": time.time() + lifetime_s}).encode()
+    return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.{SIGNATURE}"
+
+
+class Gcloud:
+    """Stand in for gcloud: prints the token in one file, and notes in another how it was called."""
+
+    def __init__(self, folder: Path) -> None:
+        self._token, self._calls, self._mood = folder / "token", folder / "calls", folder / "mood"
+        self.say(make_token("first"))
+        program = folder / "gcloud"
+        program.write_text(
+            f"""#!/bin/sh
+echo "$*" >> '{self._calls}'
+mood=$(cat '{self._mood}' 2>/dev/null)
+case "$mood $*" in
+person*--audiences*) echo 'Invalid account type for --audiences. Requires valid service account.' >&2; exit 1;;
+broken*) echo 'You do not currently have an active account selected.' >&2; exit 1;;
+esac
+cat '{self._token}'
+"""
+        )
+        program.chmod(0o755)
+
+    @property
+    def calls(self) -> list[str]:
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+    def say(self, token: str) -> None:
+        self._token.write_text(token + "\n")
+
+    def become(self, mood: str) -> None:
+        self._mood.write_text(mood)
+
+
+@pytest.fixture
+def gcloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gcloud:
+    if os.name != "posix":
+        pytest.skip("stands in for gcloud with a shell script")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return Gcloud(tmp_path)
+
+
+@pytest.fixture
+def no_google_auth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+
+
+@pytest.fixture
+def private() -> Iterator[StandIn]:
+    """A function that answers only whoever shows a token with the right signature."""
+
+    def fail(number: int, seen: Seen) -> Failure | None:
+        return None if SIGNATURE in seen.headers.get("authorization", "") else busy(403)
+
+    with standing_in(fail) as running:
+        yield running
+
+
+@pytest.fixture
+def refusing() -> Iterator[StandIn]:
+    with standing_in(lambda number, seen: busy(403)) as running:
+        yield running
+
+
+def test_gclouds_token_opens_a_private_function_and_is_kept(private: StandIn, gcloud: Gcloud) -> None:
+    with Client(private.url, auth="gcloud") as client:
+        assert client.segment(PHOTO).png == client.segment(PHOTO).png == render(PHOTO)
+    assert gcloud.calls == [f"auth print-identity-token --quiet --audiences={private.url}"]
+    assert len(private.seen) == 2
+
+
+def test_a_person_gets_a_token_without_an_audience(private: StandIn, gcloud: Gcloud) -> None:
+    gcloud.become("person")
+    with Client(private.url, auth="gcloud") as client:
+        client.segment(PHOTO)
+    assert gcloud.calls[-1] == "auth print-identity-token --quiet"
+
+
+def test_a_token_is_renewed_before_it_expires(private: StandIn, gcloud: Gcloud) -> None:
+    gcloud.say(make_token("short", lifetime_s=60))
+    with Client(private.url, auth="gcloud") as client:
+        client.segment(PHOTO)
+        gcloud.say(make_token("second"))
+        client.segment(PHOTO)
+        client.segment(PHOTO)
+    sent = [seen.headers["authorization"] for seen in private.seen]
+    assert sent[0] != sent[1] == sent[2]
+    assert len(gcloud.calls) == 2
+
+
+def test_many_threads_share_one_token(private: StandIn, gcloud: Gcloud, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(12):
+        (folder / f"{seed}.png").write_bytes(make_photo(seed))
+    assert main([str(folder), "--url", private.url, "--auth", "gcloud", "--jobs", "6"]) == 0
+    assert len(gcloud.calls) == 1
+
+
+def test_a_new_token_that_is_refused_is_not_fetched_over_and_over(refusing: StandIn, gcloud: Gcloud) -> None:
+    with Client(refusing.url, auth="gcloud") as client:
+        for _ in range(3):
+            with pytest.raises(NotAllowed):
+                client.segment(PHOTO)
+    assert len(gcloud.calls) == 1
+    assert len(refusing.seen) == 3
+
+
+def test_a_token_is_never_printed_nor_logged(
+    private: StandIn,
+    gcloud: Gcloud,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    (tmp_path / "photo.png").write_bytes(PHOTO)
+    log = tmp_path / "run.log"
+    arguments = [str(tmp_path / "photo.png"), "--url", private.url, "--auth", "gcloud", "--log", str(log)]
+    assert main(arguments) == 0
+    private.fail = lambda number, seen: busy(403)
+    assert main(arguments) == 1
+    told = "".join(capfd.readouterr()) + caplog.text + log.read_text()
+    assert make_token("first").split(".")[1][:40] not in told
+    assert SIGNATURE not in told
+
+
+def test_gcloud_without_an_account_says_so_in_its_own_words(private: StandIn, gcloud: Gcloud) -> None:
+    gcloud.become("broken")
+    with Client(private.url, auth="gcloud") as client, pytest.raises(AuthError, match="active account"):
+        client.segment(PHOTO)
+    assert private.seen == []
+
+
+def test_no_gcloud_at_all_is_said_to_be_so(private: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with Client(private.url, auth="gcloud") as client, pytest.raises(AuthError, match="gcloud is not installed"):
+        client.segment(PHOTO)
+
+
+def test_auto_sends_no_token_to_this_machine(private: StandIn, gcloud: Gcloud) -> None:
+    with Client(private.url) as client, pytest.raises(NotAllowed):
+        client.segment(PHOTO)
+    assert gcloud.calls == []
+
+
+@pytest.mark.usefixtures("no_google_auth")
+def test_auto_fetches_a_token_only_when_the_function_asks_for_one(gcloud: Gcloud) -> None:
+    tokens = Tokens("auto", PRIVATE)
+    assert tokens.token() is None
+    assert gcloud.calls == []
+    assert tokens.renew(refused=None)
+    assert (tokens.token() or "").endswith(SIGNATURE)
+    assert len(gcloud.calls) == 1
+
+
+@pytest.mark.usefixtures("no_google_auth")
+@pytest.mark.parametrize("url", ["https://segment.example.com", "http://segment-abc-ew.a.run.app", "http://10.0.0.7"])
+def test_auto_gives_a_persons_token_to_googles_own_hosts_alone_and_never_in_the_clear(gcloud: Gcloud, url: str) -> None:
+    tokens = Tokens("auto", httpx.URL(url))
+    assert not tokens.renew(refused=None)
+    assert tokens.token() is None
+    assert gcloud.calls == []
+
+
+@pytest.mark.usefixtures("no_google_auth")
+def test_auto_that_finds_no_token_says_why_once(gcloud: Gcloud, caplog: pytest.LogCaptureFixture) -> None:
+    gcloud.become("broken")
+    tokens = Tokens("auto", PRIVATE)
+    assert not tokens.renew(refused=None)
+    assert not tokens.renew(refused=None)
+    assert caplog.text.count("google-auth is not installed") == 1
+    assert "active account" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "audience"),
+    [
+        ("https://segment-abc-ew.a.run.app/anything?x=1", "https://segment-abc-ew.a.run.app"),
+        ("https://europe-west1-p.cloudfunctions.net/segment/", "https://europe-west1-p.cloudfunctions.net/segment"),
+        ("http://localhost:8080", "http://localhost:8080"),
+    ],
+)
+def test_a_token_is_made_for_the_function_and_not_for_its_pages(url: str, audience: str) -> None:
+    assert audience_of(httpx.URL(url)) == audience
+
+
+class TokenServer:
+    """Stand in for Google's token endpoint: gives an identity token for a signed assertion."""
+
+    def __init__(self) -> None:
+        self.audiences: list[str] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                claims = form["assertion"][0].split(".")[1]
+                said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+                outer.audiences.append(said["target_audience"])
+                body = json.dumps({"id_token": make_token("adc")}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/token"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+
+@pytest.fixture
+def token_server() -> Iterator[TokenServer]:
+    running = TokenServer()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+def write_service_account(path: Path, token_url: str) -> None:
+    """Write a service account's key file, with a key made for the occasion."""
+    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa", reason="cryptography is not installed")
+    from cryptography.hazmat.primitives import serialization
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {"type": "service_account", "project_id": "p", "private_key_id": "k", "client_id": "1"}
+    account |= {"client_email": "caller@p.iam.gserviceaccount.com", "token_uri": token_url, "private_key": key.decode()}
+    path.write_text(json.dumps(account))
+
+
+def test_a_service_accounts_token_comes_from_google_auth(
+    private: StandIn, token_server: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("google.auth.transport.requests", reason="google-auth[requests] is not installed")
+    write_service_account(tmp_path / "account.json", token_server.url)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+    with Client(private.url, auth="adc", audience="https://example.com/it") as client:
+        assert client.segment(PHOTO).png == client.segment(PHOTO).png == render(PHOTO)
+    assert token_server.audiences == ["https://example.com/it"]
+    assert len(private.seen) == 2
+
+
+def test_a_key_file_that_is_none_is_said_to_be_so(
+    private: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("google.auth.transport.requests", reason="google-auth[requests] is not installed")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with Client(private.url, auth="adc") as client, pytest.raises(AuthError, match=r"none\.json"):
+        client.segment(PHOTO)
+    assert private.seen == []
+
+
+@pytest.mark.usefixtures("no_google_auth")
+def test_adc_without_google_auth_says_what_to_install(private: StandIn) -> None:
+    with Client(private.url, auth="adc") as client, pytest.raises(AuthError, match="pip install 'google-auth"):
+        client.segment(PHOTO)

@@ -1,0 +1,108 @@
+"""The stand-in for Google Cloud refuses what Google's published API refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.fake_gcp.eventarc_api import check_filters, check_parties
+from tests.support.fake_gcp.faults import ApiError
+from tests.support.fake_gcp.rules import check_function, check_subscription
+from tests.support.fake_gcp.stand_in import Cloud
+from tests.support.fake_gcp.state import Service
+
+
+def function(build: dict[str, Any] | None = None, **service: Any) -> dict[str, Any]:
+    """A function that is right but for what is given."""
+    fine = {"availableMemory": "1Gi", "availableCpu": "1", "maxInstanceRequestConcurrency": 8, "timeoutSeconds": 60}
+    return {
+        "buildConfig": {"runtime": "python311", "entryPoint": "run"} | (build or {}),
+        "serviceConfig": fine | service,
+    }
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {},
+        {"availableCpu": "0.5", "availableMemory": "1Gi", "maxInstanceRequestConcurrency": 1},
+        {"availableCpu": "2", "availableMemory": "8Gi"},
+        {"availableCpu": "8", "availableMemory": "32Gi", "maxInstanceRequestConcurrency": 1000},
+    ],
+)
+def test_what_is_offered_is_taken(service: dict[str, Any]):
+    check_function("silhouette", function(**service))
+
+
+@pytest.mark.parametrize(
+    ("service", "why"),
+    [
+        ({"availableCpu": "0.5"}, "concurrency > 1"),
+        ({"availableCpu": "500m", "maxInstanceRequestConcurrency": 1, "availableMemory": "2Gi"}, "too little"),
+        ({"availableCpu": "3"}, "one of 1, 2, 4, 6, 8"),
+        ({"availableMemory": "8Gi"}, "128 to 4096 MiB"),
+        ({"availableCpu": "4"}, "2048 to 16384 MiB"),
+        ({"availableMemory": "1Q"}, "memory: 1Q"),
+        ({"maxInstanceRequestConcurrency": 1001}, "between 1 and 1000"),
+        ({"timeoutSeconds": 3601}, "between 1 and 3600"),
+        ({"minInstanceCount": 3, "maxInstanceCount": 2}, "min_instance_count"),
+        ({"environmentVariables": {"PORT": "1"}}, "PORT is reserved"),
+        ({"cpuBoost": True}, 'Unknown name "cpuBoost"'),
+    ],
+)
+def test_what_is_not_offered_is_refused(service: dict[str, Any], why: str):
+    with pytest.raises(ApiError, match=why):
+        check_function("silhouette", function(**service))
+
+
+@pytest.mark.parametrize("name", ["Silhouette", "1st", "ends-", "a" * 64, "dot.ted", "abc"])
+def test_names_that_break_the_rules_are_refused(name: str):
+    with pytest.raises(ApiError, match="Invalid function name"):
+        check_function(name, function())
+
+
+def test_a_function_needs_an_entry_point():
+    with pytest.raises(ApiError, match="entry_point"):
+        check_function("silhouette", function({"entryPoint": None}))
+
+
+@pytest.mark.parametrize(
+    ("subscription", "why"),
+    [
+        ({"ackDeadlineSeconds": 9}, "ack_deadline_seconds must be between 10 and 600"),
+        ({"deadLetterPolicy": {"maxDeliveryAttempts": 101}}, "max_delivery_attempts must be between 5 and 100"),
+        ({"messageRetentionDuration": "2764800s"}, "message_retention must be between 600"),
+    ],
+)
+def test_a_subscription_beyond_what_is_offered_is_refused(subscription: dict[str, Any], why: str):
+    with pytest.raises(ApiError, match=why):
+        check_subscription(subscription)
+
+
+def test_a_trigger_is_refused_until_all_that_it_needs_is_there():
+    email = "events@my-project.iam.gserviceaccount.com"
+    destination = {"cloudRun": {"service": "silhouette", "region": "europe-west1"}}
+    filters = [{"attribute": "type", "value": "google.cloud.storage.object.v1.finalized"}]
+    filters += [{"attribute": "bucket", "value": "photos"}]
+    trigger = {"serviceAccount": email, "destination": destination, "eventFilters": filters}
+    with Cloud() as cloud:
+
+        def refused(why: str) -> None:
+            with pytest.raises(ApiError, match=why):
+                check_parties(cloud, trigger)
+
+        cloud.make_bucket("photos", "EU")
+        with pytest.raises(ApiError, match="the trigger must be there"):
+            check_filters(cloud, trigger, "europe-west1")
+        check_filters(cloud, trigger, "eu")
+        refused("does not exist")
+        cloud.project.accounts[email] = {}
+        refused("silhouette not found")
+        cloud.project.services["silhouette"] = Service("silhouette")
+        refused("receiveEvent")
+        cloud.project.granted.append({"role": "roles/eventarc.eventReceiver", "members": [f"serviceAccount:{email}"]})
+        refused("unable to publish")
+        agent = f"serviceAccount:{cloud.project.storage_agent}"
+        cloud.project.granted.append({"role": "roles/pubsub.publisher", "members": [agent]})
+        check_parties(cloud, trigger)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+
+import pytest
+
+from model.errors import ModelRejected
+from model.serving.settings import BUNDLED_MODEL
+from model.tflite import card
+from model.tflite.card import ModelCard
+
+CARD = ModelCard(name="cells", version="3", mean=(1.0, 2.0, 3.0), order="BGR", threshold=0.25)
+
+
+def test_a_card_put_into_a_model_comes_out_the_same(tmp_path):
+    model = tmp_path / "cells.tflite"
+    model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
+    card.embed(model, CARD)
+    found = card.read(model)
+    assert found is not None
+    assert found.source == "embedded"
+    assert found.to_json() == CARD.to_json()
+    assert model.read_bytes().startswith(b"\x1c\0\0\0TFL3")
+
+
+def test_a_second_card_is_refused(tmp_path):
+    model = shutil.copy(BUNDLED_MODEL, tmp_path / "pets.tflite")
+    with pytest.raises(ValueError, match="has a card already"):
+        card.embed(model, CARD)
+
+
+def test_a_model_without_a_card_has_none(tmp_path):
+    model = tmp_path / "plain.tflite"
+    model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
+    assert card.read(model) is None
+    with zipfile.ZipFile(model, "a") as archive:
+        archive.writestr("labels.txt", "cat\ndog\n")
+    assert card.read(model) is None
+
+
+def test_the_bundled_model_has_a_whole_card():
+    found = card.read(BUNDLED_MODEL)
+    assert found is not None
+    assert found.labels == ("background", "pet")
+    assert found.mean == (127.0, 127.0, 127.0)
+    assert found.description
+    assert found.licence
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"order": "GBR"}, "order"),
+        ({"activation": "relu"}, "activation"),
+        ({"mean": [1, 2]}, "mean"),
+        ({"std": [1, 0, 1]}, "std"),
+        ({"mean": "dark"}, "mean"),
+        ({"threshold": 0}, "threshold"),
+        ({"threshold": "half"}, "sense"),
+        ({"labels": ["one"]}, "labels"),
+        ({"labels": ["a", "a"]}, "labels"),
+        ({"palette": [[0, 0, 0]]}, "palette"),
+        ({"palette": [[0, 0, 0], [1, 2, 300]]}, "palette"),
+        ({"mean": ["a", "b", "c"]}, "numbers"),
+        ({"labels": "ab"}, "labels"),
+        ({"fit": "crop"}, "fit"),
+        ({"fill": [1, 2]}, "fill"),
+        ({"background": 2}, "background"),
+        ({"background": None}, "background"),
+        ({"input_size": [0, 10]}, "input_size"),
+        ({"output_size": [10]}, "output_size"),
+        ({"output": [1]}, "output"),
+        ({"name": 7}, "name"),
+        ({"source": "embedded"}, "fields that nobody knows: source"),
+        ({"colour": "red"}, "fields that nobody knows: colour"),
+    ],
+)
+def test_a_card_that_has_no_sense_is_refused_by_the_fields_name(change, complaint):
+    with pytest.raises(ModelRejected, match=complaint):
+        ModelCard.from_json(json.dumps({**json.loads(CARD.to_json()), **change}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_card_that_is_no_json_object_is_refused(text):
+    with pytest.raises(ModelRejected):
+        ModelCard.from_json(text)
+
+
+def test_classes_without_colours_get_those_of_pascal_voc():
+    found = ModelCard.from_json(json.dumps({"labels": ["background", "plane", "bike", "bird", "boat"]}))
+    assert found.palette == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
+
+
+def test_one_number_may_stand_for_all_channels():
+    assert ModelCard.from_json('{"mean": [127.5], "std": [127.5]}').mean == (127.5,)
+
+
+def test_a_damaged_card_is_refused_not_left_aside(tmp_path):
+    model = tmp_path / "cells.tflite"
+    model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
+    card.embed(model, CARD)
+    data = bytearray(model.read_bytes())
+    data[1008 + 60] ^= 255  # inside the compressed card
+    model.write_bytes(data)
+    with pytest.raises(ModelRejected, match="card"):
+        card.read(model)

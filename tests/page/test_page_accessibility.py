@@ -1,0 +1,95 @@
+"""The page as it is seen, heard and reached with keys: wide, narrow, light and dark."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+
+from tests.support.browser import LOOKS, Open, audit, browser, choose, playwright, upload, visits, wait
+from tests.support.paths import SAMPLE
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium: Any, server: str) -> Iterator[Open]:
+    with visits(chromium, server) as visit:
+        yield visit
+
+
+def shape(size_wh: tuple[int, int]) -> Image.Image:
+    """Draw scores that stand for a head and shoulders."""
+    width, height = size_wh
+    grey = Image.new("L", size_wh)
+    ImageDraw.Draw(grey).ellipse((width * 0.06, -height * 0.3, width * 0.86, height * 0.98), fill=255)
+    ImageDraw.Draw(grey).ellipse((-width * 0.2, height * 0.5, width * 0.5, height * 1.5), fill=255)
+    return grey.filter(ImageFilter.GaussianBlur(width / 60))
+
+
+def test_everything_can_be_done_with_the_keyboard_alone(visit: Open) -> None:
+    page = visit()
+    focus(page, "sample")
+    page.keyboard.press("Enter")
+    wait(page)
+    assert page.evaluate("document.activeElement.id") == "name"
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("[value=cutout]").is_checked()
+    focus(page, "threshold")
+    page.keyboard.press("End")
+    playwright.expect(page.locator("#level")).to_have_text("0.99")
+    focus(page, "download")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "sample-cutout.png"
+
+
+def focus(page: Any, name: str) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == name:
+            return
+    raise AssertionError(f"{name} is never reached")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_and_nothing_overflows_in_any_state(visit: Open, tmp_path: Path, look: str) -> None:
+    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = visit(**LOOKS[look])
+
+    def check(state: str) -> None:
+        page.wait_for_timeout(300)  # transitions end
+        page.screenshot(path=folder / f"{look}-{state}.png", full_page=True)
+        assert audit(page) == [], state
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
+
+    check("welcome")
+    choose(page, upload(b"text", "notes.txt"))
+    playwright.expect(page.get_by_role("alert")).to_be_visible()
+    check("error")
+    held: list[Any] = []
+    page.route(re.compile("output=probability"), lambda route: held.append(route))
+    choose(page, SAMPLE)
+    playwright.expect(page.locator("#busy")).to_be_visible()
+    check("busy")
+    file = io.BytesIO()
+    shape((451, 300)).save(file, "PNG")
+    held[0].fulfill(body=file.getvalue(), content_type="image/png", headers={"Server-Timing": "infer;dur=16.5"})
+    wait(page)
+    page.get_by_text("The same from a terminal").click()
+    for view in ("Mask", "Overlay", "Cutout"):
+        page.get_by_text(view, exact=True).click()
+        check(view.lower())

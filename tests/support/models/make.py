@@ -1,0 +1,240 @@
+"""Make the small models of the tests with TensorFlow: `python -m tests.support.models.make`. The files are committed.
+
+Every network looks at one pixel at a time, so the right mask of a photo is known: an object is where red (or
+green, in grey models) is strong, class 1, 2 and 3 are where red, green and blue are.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+
+HERE = Path(__file__).parent
+STEEP = 20.0  # of the logits around the threshold
+WIDTH, HEIGHT = 40, 24
+
+
+def spec(*shape: int | None, dtype: Any = tf.float32) -> tf.TensorSpec:
+    return tf.TensorSpec(shape, dtype)
+
+
+PHOTO = spec(1, HEIGHT, WIDTH, 3)
+
+
+def convert(function: Callable[..., Any], *inputs: tf.TensorSpec, integers: Any = None, custom: bool = False) -> bytes:
+    """Convert a function; with a type of integers, quantize it whole."""
+    concrete = tf.function(function, input_signature=inputs).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    converter.allow_custom_ops = custom
+    if integers:
+        rng = np.random.default_rng(1)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([rng.random(inputs[0].shape, np.float32)] for _ in range(20))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = integers
+    return bytes(converter.convert())
+
+
+def logit(x: Any, weights: tuple[float, ...] = (1, 0, 0), threshold: float = 0.5) -> Any:
+    """One channel: how far a colour is over the threshold."""
+    kernel = tf.constant(np.float32(weights).reshape(1, 1, -1, 1) * STEEP)
+    return tf.nn.conv2d(x, kernel, 1, "SAME") - STEEP * threshold
+
+
+def class_logits(x: Any, stride: int = 1) -> Any:
+    """Four channels: background, red, green, blue."""
+    kernel = np.zeros((1, 1, 3, 4), np.float32)
+    kernel[0, 0, :, 1:] = np.eye(3) * STEEP
+    return tf.nn.conv2d(x, tf.constant(kernel), stride, "SAME") + tf.constant([STEEP / 2, 0, 0, 0])
+
+
+def two(x: Any) -> Any:
+    one = logit(x)
+    return tf.concat([-one, one], -1)
+
+
+def nhwc(x: Any) -> Any:
+    return tf.transpose(x, (0, 2, 3, 1))
+
+
+def nchw(x: Any) -> Any:
+    return tf.transpose(x, (0, 3, 1, 2))
+
+
+def served() -> dict[str, bytes]:
+    """Models that serve as they are."""
+    sigmoid = lambda x: tf.sigmoid(logit(x))  # noqa: E731
+    softmax = lambda x: tf.nn.softmax(class_logits(x))  # noqa: E731
+    ids = lambda x: tf.argmax(class_logits(x), -1, tf.int32)  # noqa: E731
+    return {
+        "probability": convert(sigmoid, PHOTO),
+        "logit": convert(logit, PHOTO),
+        "square": convert(sigmoid, spec(1, 32, 32, 3)),
+        "two-softmax": convert(lambda x: tf.nn.softmax(two(x)), PHOTO),
+        "two-logits": convert(two, PHOTO),
+        "uint8": convert(sigmoid, PHOTO, integers=tf.uint8),
+        "int8": convert(sigmoid, PHOTO, integers=tf.int8),
+        "int8-classes": convert(class_logits, PHOTO, integers=tf.int8),
+        "uint8-softmax": convert(softmax, PHOTO, integers=tf.uint8),
+        "nchw": convert(lambda x: nchw(sigmoid(nhwc(x))), spec(1, 3, HEIGHT, WIDTH)),
+        "nchw-classes": convert(lambda x: nchw(class_logits(nhwc(x))), spec(1, 3, HEIGHT, WIDTH)),
+        "classes": convert(class_logits, PHOTO),
+        "classes-softmax": convert(softmax, PHOTO),
+        "classes-small": convert(lambda x: class_logits(x, stride=2), spec(1, 49, 81, 3)),
+        "ids-int32": convert(ids, PHOTO),
+        "ids-int64": convert(lambda x: tf.argmax(class_logits(x), -1)[..., None], PHOTO),
+        "ids-uint8": convert(lambda x: tf.cast(ids(x), tf.uint8), PHOTO),
+        "ids-float": convert(lambda x: tf.cast(ids(x), tf.float32), PHOTO),
+        "bool": convert(lambda x: logit(x) > 0, PHOTO),
+        "no-channel": convert(lambda x: sigmoid(x)[..., 0], PHOTO),
+        "no-batch": convert(lambda x: sigmoid(x)[0, ..., 0], PHOTO),
+        "no-batch-in": convert(lambda x: sigmoid(x[None])[0], spec(HEIGHT, WIDTH, 3)),
+        "flat": convert(lambda x: tf.reshape(sigmoid(x), (1, -1)), PHOTO),
+        "flat-classes": convert(lambda x: tf.reshape(class_logits(x), (1, -1, 4)), PHOTO),
+        "dynamic": convert(softmax, spec(1, None, None, 3)),
+        "dynamic-batch": convert(sigmoid, spec(None, None, None, 3)),
+        "dynamic-stride": convert(unet, spec(1, None, None, 3)),
+        "several": convert(several, PHOTO),
+        "minus-one-to-one": convert(lambda x: tf.sigmoid(logit(x, threshold=0.0)), PHOTO),
+        "blue-first": convert(lambda x: tf.sigmoid(logit(x, (0, 0, 1))), PHOTO),
+        "background-last": convert(lambda x: tf.nn.softmax(two(x)[..., ::-1]), PHOTO),
+        "grey": convert(lambda x: tf.sigmoid(logit(x, (1,), 0.45)), spec(1, HEIGHT, WIDTH, 1)),
+        "grey-uint8": convert(lambda x: tf.sigmoid(logit(x, (1,), 0.45)), spec(1, HEIGHT, WIDTH, 1), integers=tf.uint8),
+        "grey-bare": convert(lambda x: tf.sigmoid(logit(x[..., None], (1,), 0.45)), spec(1, HEIGHT, WIDTH)),
+    }
+
+
+def unet(x: Any) -> Any:
+    """Go down by 4 and up again, so that only multiples of 4 fit together."""
+    y = tf.nn.avg_pool2d(tf.nn.avg_pool2d(x, 2, 2, "VALID"), 2, 2, "VALID")
+    y = tf.image.resize(y, tf.shape(y)[1:3] * 4)
+    return tf.sigmoid(logit(x) + 0.0 * logit(y))
+
+
+def several(x: Any) -> dict[str, Any]:
+    """A classifier's answer and a coarse map beside the map itself."""
+    return {
+        "a_label": tf.reduce_mean(class_logits(x), (1, 2)),
+        "b_coarse": class_logits(x, stride=4),
+        "c_map": class_logits(x),
+    }
+
+
+def refused() -> dict[str, bytes]:
+    """Models that no photo can be segmented with, or that the runtime lacks an op for."""
+    plain = convert(logit, PHOTO)
+    mix = convert(lambda x: tf.raw_ops.Betainc(a=x + 1.0, b=x + 1.0, x=x)[..., :1], PHOTO, custom=True)
+    return {
+        "classifier": convert(lambda x: tf.nn.softmax(tf.reduce_mean(class_logits(x), (1, 2))), PHOTO),
+        "five-channels": convert(lambda x: logit(x[..., :3]), spec(1, HEIGHT, WIDTH, 5)),
+        "no-image": convert(lambda x: tf.nn.relu(x), spec(1, 100)),
+        "two-inputs": convert(lambda x, y: logit(x + y), PHOTO, PHOTO),
+        "custom-op": mix,
+        "mediapipe-op": renamed(mix, b"MaxPoolingWithArgmax2D"),
+        "truncated": plain[: len(plain) * 2 // 3],
+        "text": plain.decode("utf-8", errors="replace").encode(),
+        "no-model": b"\x89PNG\r\n\x1a\n" + bytes(200),
+    }
+
+
+def renamed(model: bytes, op: bytes) -> bytes:
+    """Give the custom op of a model another name."""
+    parts = schema.ModelT.InitFromPackedBuf(model, 0)
+    for code in parts.operatorCodes:
+        if code.customCode:
+            code.customCode = op
+    return packed(parts)
+
+
+def packed(parts: Any) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(parts.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def with_metadata(model: bytes, metadata: bytes, files: dict[str, str]) -> bytes:
+    """Add standard metadata and its associated files, as TFLite's own library does."""
+    parts = schema.ModelT.InitFromPackedBuf(model, 0)
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(metadata, np.uint8)
+    entry.name, entry.buffer = b"TFLITE_METADATA", len(parts.buffers)
+    parts.buffers.append(buffer)
+    parts.metadata = [*(parts.metadata or []), entry]
+    path = HERE / "partial"
+    path.write_bytes(packed(parts))
+    if files:
+        with zipfile.ZipFile(path, "a") as archive:
+            for name, text in files.items():
+                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+def metadata(mean: float, std: float, labels: str = "", activation: int | None = None) -> bytes:
+    """Build metadata with a normalisation, and a label file and MediaPipe's activation where they are named."""
+    b = flatbuffers.Builder(256)
+    options = table(b, {0: floats(b, [mean]), 1: floats(b, [std])})
+    unit = table(b, {1: options}, {0: 1})
+    photo = table(b, {0: b.CreateString("image"), 4: vector(b, [unit])})
+    result = {0: b.CreateString("map")}
+    if labels:
+        result[6] = vector(b, [table(b, {0: b.CreateString(labels)}, {2: 3})])
+    graph = {2: vector(b, [photo]), 3: vector(b, [table(b, result)])}
+    if activation is not None:
+        inner = flatbuffers.Builder(32)
+        inner.Finish(table(inner, {}, {0: activation}), file_identifier=b"V001")
+        custom = table(b, {0: b.CreateString("SEGMENTER_METADATA"), 1: b.CreateByteVector(bytes(inner.Output()))})
+        graph[9] = vector(b, [custom])
+    about = {0: b.CreateString("colours"), 2: b.CreateString("v7"), 3: vector(b, [table(b, graph)])}
+    b.Finish(table(b, about), file_identifier=b"M001")
+    return bytes(b.Output())
+
+
+def table(b: flatbuffers.Builder, offsets: dict[int, int], numbers: dict[int, int] | None = None) -> int:
+    b.StartObject(12)
+    for slot, offset in offsets.items():
+        b.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    for slot, number in (numbers or {}).items():
+        b.PrependInt8Slot(slot, number, 0)
+    return int(b.EndObject())
+
+
+def vector(b: flatbuffers.Builder, offsets: list[int]) -> int:
+    b.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    return int(b.EndVector())
+
+
+def floats(b: flatbuffers.Builder, values: list[float]) -> int:
+    return int(b.CreateNumpyVector(np.float32(values)))
+
+
+def main() -> None:
+    """Write every model beside this file."""
+    models = served()
+    labels = {"labels.txt": "nothing\nred\ngreen\nblue\n"}
+    centred = convert(lambda x: class_logits((x + 1) / 2), PHOTO)
+    models["metadata"] = with_metadata(centred, metadata(127.5, 127.5, "labels.txt"), labels)
+    models["metadata-no-background"] = with_metadata(
+        centred, metadata(127.5, 127.5, "labels.txt"), {"labels.txt": "red\ngreen\nblue"}
+    )
+    models["metadata-activation"] = with_metadata(models["logit"], metadata(0, 255, activation=1), {})
+    models["metadata-uint8"] = with_metadata(models["uint8"], metadata(0, 1), {})
+    for folder, made in (("served", models), ("refused", refused())):
+        (HERE / folder).mkdir(exist_ok=True)
+        for name, data in made.items():
+            (HERE / folder / f"{name}.tflite").write_bytes(data)
+            print(f"{folder}/{name}.tflite: {len(data):,} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Photos and masks that the tests of the training pipeline draw, and checks that they share."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).parents[2]
+CARD = ["--mean", "0", "--std", "1", "--classes", "background,red,blue", "--name", "discs", "--version", "7"]
+
+Step = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def draw(folder: Path, count: int, side_px: int = 64, classes: int = 2) -> tuple[Path, Path]:
+    """Draw photos of discs on noise, with trimaps for two classes and class ids for more.
+
+    returns: the folder of photos and that of masks
+    """
+    photos, masks = folder / "photos", folder / "masks"
+    photos.mkdir(parents=True)
+    masks.mkdir()
+    colours = [(230, 60, 50), (60, 90, 230), (60, 220, 80)]
+    for i in range(count):
+        rng = np.random.default_rng(i)
+        noise = rng.integers(60, 140, (8, 8, 3), np.uint8)
+        photo = Image.fromarray(noise).resize((side_px, side_px + 8), Image.Resampling.BICUBIC)
+        mask = Image.new("L", photo.size, 2 if classes == 2 else 0)
+        x, y = rng.integers(side_px // 4, 3 * side_px // 4, 2).tolist()
+        radius = int(rng.integers(side_px // 6, side_px // 3))
+        disc = (x - radius, y - radius, x + radius, y + radius)
+        class_id = 1 + i % (classes - 1)
+        ImageDraw.Draw(photo).ellipse(disc, colours[class_id - 1])
+        ImageDraw.Draw(mask).ellipse(disc, class_id, outline=3 if classes == 2 else class_id, width=2)
+        photo.save(photos / f"{'round' if i % 3 else 'other'}_{i}.jpg", quality=95)
+        mask.save(masks / f"{'round' if i % 3 else 'other'}_{i}.png")
+    return photos, masks
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """Hold a step to its promise of one line and a code other than 0, and give the line."""
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 1, done
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    return lines[0].removeprefix("error: ")
