@@ -41,7 +41,7 @@ def imports(file: Path) -> set[str]:
     return found
 
 
-def test_each_outside_library_enters_through_its_own_rooms():
+def test_each_outside_library_enters_through_its_own_rooms() -> None:
     for library, rooms in ROOMS.items():
         users = {
             file.relative_to(ROOT).as_posix()
@@ -51,17 +51,17 @@ def test_each_outside_library_enters_through_its_own_rooms():
         assert users <= rooms, library
 
 
-def test_nothing_deployed_imports_the_workshop_or_the_client():
+def test_nothing_deployed_imports_the_workshop_or_the_client() -> None:
     for file in deployed():
         assert not any(name.startswith(("model.training", "client")) for name in imports(file)), file
 
 
-def test_the_client_imports_nothing_of_the_model():
+def test_the_client_imports_nothing_of_the_model() -> None:
     for file in (ROOT / "client").rglob("*.py"):
         assert not any(name.partition(".")[0] in ("model", "main") for name in imports(file)), file
 
 
-def test_only_one_room_reads_the_environment():
+def test_only_one_room_reads_the_environment() -> None:
     readers = {file.name for file in deployed() if "os.environ" in file.read_text() or "getenv" in file.read_text()}
     assert readers == {"settings.py"}
 
@@ -79,7 +79,7 @@ def test_only_one_room_reads_the_environment():
         "keras",
     ],
 )
-def test_the_bundled_model_serves_without_importing(library):
+def test_the_bundled_model_serves_without_importing(library: str) -> None:
     code = f"""
 import sys
 from functions_framework import create_app
@@ -91,6 +91,6 @@ assert {library!r} not in sys.modules, sorted(name for name in sys.modules if na
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_no_package_that_the_cloud_installs_has_a_room_of_our_name():
+def test_no_package_that_the_cloud_installs_has_a_room_of_our_name() -> None:
     """functions-framework puts our folder last on the path, so that any such package would win over it."""
     assert not {"main", "model", "client"} & packages_distributions().keys()

@@ -20,6 +20,7 @@ from benchmarks.harness.servers import ALL, COMPETITORS
 from benchmarks.report import charts, targets
 from benchmarks.report import tables as report
 from model.tflite.pool import Engine
+from tests.support.images import Encode
 
 LEVEL = {
     "throughput": summary([90, 100, 110]),
@@ -73,47 +74,47 @@ RESULTS = {
 }
 
 
-def test_a_summary_is_the_median_and_the_extremes():
+def test_a_summary_is_the_median_and_the_extremes() -> None:
     assert summary([3, 1, 2]) == {"median": 2, "least": 1, "greatest": 3, "runs": 3}
 
 
 @pytest.mark.parametrize(("percent", "value"), [(50, 50), (95, 95), (99, 99), (100, 100), (0.5, 1)])
-def test_a_percentile_is_a_value_that_was_measured(percent: float, value: int):
+def test_a_percentile_is_a_value_that_was_measured(percent: float, value: int) -> None:
     assert percentiles.percentile(list(range(100, 0, -1)), percent) == value
 
 
-def test_a_line_is_found_again():
+def test_a_line_is_found_again() -> None:
     assert percentiles.line([1, 2, 5], [7, 9, 15]) == {"slope": 2, "intercept": 5, "r2": 1}
 
 
-def test_the_bar_says_how_far_and_how_long():
+def test_the_bar_says_how_far_and_how_long() -> None:
     assert progress.bar("cold", 1, 3, 10, "ours") == f"cold [{'#' * 10}{'.' * 20}] 1/3, 20 s left: ours"
 
 
-def test_another_one_begins_in_every_round():
+def test_another_one_begins_in_every_round() -> None:
     assert [in_turn("abc", turn)[0] for turn in range(4)] == ["a", "b", "c", "a"]
 
 
-def test_what_server_timing_leaves_unsaid_is_http():
+def test_what_server_timing_leaves_unsaid_is_http() -> None:
     reply = Reply(200, {"server-timing": "decode;dur=2.50, infer;dur=5.00"}, b"", 10)
     assert reply.stages_ms == {"decode": 2.5, "infer": 5, "http": 2.5}
 
 
-def test_a_question_is_one_whole_request():
+def test_a_question_is_one_whole_request() -> None:
     head, _, body = Question("/", "image/jpeg", b"photo").as_bytes(80).partition(b"\r\n\r\n")
     assert b"Content-Length: 5" in head
     assert body == b"photo"
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_every_picture_is_an_svg_that_names_what_it_shows(name: str):
+def test_every_picture_is_an_svg_that_names_what_it_shows(name: str) -> None:
     root = ElementTree.fromstring(charts.DRAW[name](RESULTS[name]))
     assert root[0].tag.endswith("title")
     assert len(root) > 10
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_every_table_has_as_many_cells_in_each_row(name: str):
+def test_every_table_has_as_many_cells_in_each_row(name: str) -> None:
     parts = [part.strip() for part in report.TABLES[name](RESULTS[name]).split("\n\n")]
     tables = [part.splitlines() for part in parts if part.startswith("|")]
     assert tables
@@ -122,12 +123,12 @@ def test_every_table_has_as_many_cells_in_each_row(name: str):
         assert len({line.count("|") for line in rows}) == 1
 
 
-def test_an_absent_competitor_is_named_with_the_reason():
+def test_an_absent_competitor_is_named_with_the_reason() -> None:
     for name in ("cold", "latency", "load"):
         assert "absent: no wheel" in report.TABLES[name](RESULTS[name]).replace("is absent", "absent")
 
 
-def test_what_is_reached_is_told_from_what_is_not_and_from_what_was_not_measured():
+def test_what_is_reached_is_told_from_what_is_not_and_from_what_was_not_measured() -> None:
     found = {one.figure: one.reached for one in targets.compare(RESULTS)}
     assert found['cold start to first mask, against "ok"'] is True
     assert found["cold start, against LitServe"] is False
@@ -138,7 +139,9 @@ def test_what_is_reached_is_told_from_what_is_not_and_from_what_was_not_measured
     assert {one.reached for one in targets.compare({})} == {None}
 
 
-def test_the_tables_and_pictures_are_written_beside_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_tables_and_pictures_are_written_beside_the_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, result in RESULTS.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
     report.publish(tmp_path)
@@ -146,18 +149,18 @@ def test_the_tables_and_pictures_are_written_beside_the_results(tmp_path: Path, 
     assert "| figure | measured | target | reached |" in capsys.readouterr().out
 
 
-def test_what_is_weighed_is_what_travels():
+def test_what_is_weighed_is_what_travels() -> None:
     files = {file.name for file in sizes.source_files()}
     assert {"main.py", "requirements.txt", "pets.tflite", "sample.jpg"} <= files
     assert not files & {"README.md", "Makefile", "train.py"}
 
 
-def test_an_installers_last_word_has_no_address_and_no_path():
+def test_an_installers_last_word_has_no_address_and_no_path() -> None:
     errors = "noise\nERROR: no match at https://a.example/simple for /some/folder/tensorflow\n"
     assert venvs.last_word(errors) == "ERROR: no match at ... for ..."
 
 
-def test_without_ours_there_is_nothing_to_go_on_with():
+def test_without_ours_there_is_nothing_to_go_on_with() -> None:
     field = venvs.Field([ALL["ours"], ALL["ok"]])
     field.miss(ALL["ok"], ServerFailed("it stopped"))
     assert field.absent == {"ok": "it stopped"}
@@ -165,7 +168,7 @@ def test_without_ours_there_is_nothing_to_go_on_with():
         field.miss(ALL["ours"], ServerFailed("it stopped"))
 
 
-def test_a_mask_that_differs_by_a_byte_stops_the_run(encode):
+def test_a_mask_that_differs_by_a_byte_stops_the_run(encode: Encode) -> None:
     photo = encode(photos.Image.new("1", (9, 9)), "PNG")
     with pytest.raises(masks.WrongMask):
         masks.check(ALL["ours"], photo + b"\0", photo)
@@ -175,7 +178,7 @@ def test_a_mask_that_differs_by_a_byte_stops_the_run(encode):
 
 
 @pytest.mark.parametrize("program", ["flask_tensorflow/app.py", "naive/main.py", "litserve/server.py"])
-def test_a_competitor_knows_what_the_models_card_says(program: str):
+def test_a_competitor_knows_what_the_models_card_says(program: str) -> None:
     """They have the constants written out, as their users would: they must be those of the bundled model."""
     card = masks.card(MODEL)
     said = {"MEAN": card["mean"][0], "STD": card["std"][0], "THRESHOLD": card["threshold"]}
@@ -188,11 +191,11 @@ def test_a_competitor_knows_what_the_models_card_says(program: str):
 
 
 @pytest.mark.parametrize("classes", [2, 7, 150])
-def test_a_model_of_any_number_of_classes_loads(tmp_path: Path, classes: int):
+def test_a_model_of_any_number_of_classes_loads(tmp_path: Path, classes: int) -> None:
     assert Engine(many_classes.write(tmp_path / "many.tflite", classes), 1).classes == classes
 
 
-def test_a_quick_run_measures_ours_against_the_floor():
+def test_a_quick_run_measures_ours_against_the_floor() -> None:
     found = cold.measure(Options(quick=True, only=("ok",), install=False))
     assert set(found["contestants"]) == {"ours", "ok"}
     assert found["contestants"]["ours"]["agreement"] == 1

@@ -82,34 +82,34 @@ def alive_at_most(outcome: Outcome) -> int:
 
 
 @pytest.mark.parametrize(("instances", "cpus", "photos"), [(1, 1, 7), (4, 1, 10), (2, 3, 12), (3, 2, 100)])
-def test_equal_photos_all_at_once_take_as_many_rounds_as_they_must(instances: int, cpus: int, photos: int):
+def test_equal_photos_all_at_once_take_as_many_rounds_as_they_must(instances: int, cpus: int, photos: int) -> None:
     fleet = replace(FLEET, most=instances, ready=instances, cpus=cpus, concurrency=cpus)
     assert simulate(todo(np.zeros(photos), 1.5), fleet).wall_s == pytest.approx(1.5 * -(-photos // (instances * cpus)))
 
 
-def test_photos_above_the_cpus_share_them_while_their_storage_goes_on():
+def test_photos_above_the_cpus_share_them_while_their_storage_goes_on() -> None:
     fleet = replace(FLEET, most=1, ready=1, concurrency=4)
     assert simulate(todo(np.zeros(4), 1.0, write_s=0.5), fleet).served_s == [1.5, 2.5, 3.5, 4.5]
 
 
-def test_a_photo_goes_to_the_instance_with_the_least_to_do():
+def test_a_photo_goes_to_the_instance_with_the_least_to_do() -> None:
     fleet = replace(FLEET, most=2, ready=2, concurrency=2)
     assert simulate(todo(np.zeros(2), 1.0), fleet).served_s == [1.0, 1.0]
 
 
-def test_the_first_photo_waits_for_a_start_and_the_start_is_paid_for():
+def test_the_first_photo_waits_for_a_start_and_the_start_is_paid_for() -> None:
     outcome = simulate(todo([10.0], 0.25))
     assert outcome.served_s == [12.25]
     assert outcome.busy_s == pytest.approx(2 + 0.3)  # rounded up to 100 ms
 
 
-def test_time_that_is_paid_for_by_rounding_up_is_not_paid_for_twice():
+def test_time_that_is_paid_for_by_rounding_up_is_not_paid_for_twice() -> None:
     outcome = simulate(todo([0.0, 0.15], 0.11), replace(FLEET, most=1, ready=1))
     assert outcome.busy_s == pytest.approx(0.2 + 0.1)
 
 
 @pytest.mark.parametrize(("instances", "cpus", "concurrency"), [(4, 1, 1), (1, 4, 4), (1, 4, 1000), (2, 2, 2)])
-def test_random_photos_wait_as_long_as_the_closed_form_says(instances: int, cpus: int, concurrency: int):
+def test_random_photos_wait_as_long_as_the_closed_form_says(instances: int, cpus: int, concurrency: int) -> None:
     rate, service_s, count = 3.2, 1.0, 150_000
     due_s, cpu_s = poisson(rate, count), exponential(service_s, count)
     fleet = replace(FLEET, most=instances, ready=instances, cpus=cpus, concurrency=concurrency)
@@ -117,7 +117,7 @@ def test_random_photos_wait_as_long_as_the_closed_form_says(instances: int, cpus
     assert waits.mean() == pytest.approx(erlang_c_wait_s(rate, service_s, 4), rel=0.06)
 
 
-def test_as_many_photos_are_there_as_come_in_the_time_one_stays():
+def test_as_many_photos_are_there_as_come_in_the_time_one_stays() -> None:
     rate, count = 3.0, 60_000
     due_s = poisson(rate, count)
     outcome = simulate(todo(due_s, exponential(0.5, count), write_s=0.4), replace(FLEET, ready=4, concurrency=2))
@@ -126,7 +126,7 @@ def test_as_many_photos_are_there_as_come_in_the_time_one_stays():
     assert np.mean(there) == pytest.approx(rate * stays_s, rel=0.03)
 
 
-def test_a_steady_load_has_instances_for_sixty_percent_of_their_cpus():
+def test_a_steady_load_has_instances_for_sixty_percent_of_their_cpus() -> None:
     due_s = np.arange(0, 1200, 1 / 12)
     outcome = simulate(todo(due_s, 0.5), replace(FLEET, most=100, concurrency=8, idle_s=60))
     (instances,) = {instances for now, instances, _, _ in outcome.timeline if 600 < now < 1190}
@@ -139,7 +139,9 @@ def test_a_steady_load_has_instances_for_sixty_percent_of_their_cpus():
 @pytest.mark.parametrize("pattern", plan.PATTERNS)
 @pytest.mark.parametrize("limit", [2, 50])
 @pytest.mark.parametrize("kill_every_s", [0, 7])
-def test_every_photo_gets_a_mask_and_every_failure_is_tried_again(pattern: str, limit: int, kill_every_s: float):
+def test_every_photo_gets_a_mask_and_every_failure_is_tried_again(
+    pattern: str, limit: int, kill_every_s: float
+) -> None:
     fleet = replace(FLEET, most=limit, concurrency=8, kill_every_s=kill_every_s)
     sender = replace(plan.sender(pattern, limit, GIVEN), attempts_most=math.inf, keeps_s=math.inf)
     todo = drawn(pattern)
@@ -152,7 +154,7 @@ def test_every_photo_gets_a_mask_and_every_failure_is_tried_again(pattern: str, 
 
 
 @pytest.mark.parametrize("limit", [1, 3, 40])
-def test_there_are_never_more_instances_nor_calls_in_them_than_allowed(limit: int):
+def test_there_are_never_more_instances_nor_calls_in_them_than_allowed(limit: int) -> None:
     fleet = replace(FLEET, most=limit, concurrency=8, kill_every_s=11, idle_s=20)
     outcome = simulate(drawn("burst"), fleet, plan.sender("burst", limit, GIVEN))
     assert alive_at_most(outcome) == outcome.most_instances <= limit
@@ -160,7 +162,7 @@ def test_there_are_never_more_instances_nor_calls_in_them_than_allowed(limit: in
 
 
 @pytest.mark.parametrize("pattern", plan.PATTERNS)
-def test_more_instances_never_take_more_time(pattern: str):
+def test_more_instances_never_take_more_time(pattern: str) -> None:
     walls = []
     for limit in (1, 2, 4, 8, 16, 64, 256):
         fleet = replace(FLEET, most=limit, concurrency=8)
@@ -169,7 +171,7 @@ def test_more_instances_never_take_more_time(pattern: str):
     assert walls[0] > walls[-1] or pattern == "day"
 
 
-def test_the_same_seed_gives_the_same_and_another_one_another():
+def test_the_same_seed_gives_the_same_and_another_one_another() -> None:
     first, again, other = (plan.one("burst", 5, 3000, GIVEN, seed) for seed in (1, 1, 2))
     assert first == again != other
 
@@ -177,35 +179,35 @@ def test_the_same_seed_gives_the_same_and_another_one_another():
 # Failures
 
 
-def test_a_photo_that_fails_too_often_is_given_up_and_no_other():
+def test_a_photo_that_fails_too_often_is_given_up_and_no_other() -> None:
     failures = np.array([0, 1, 4, 5, 9])
     outcome = simulate(todo(np.zeros(5), 0.1, failures=failures), sender=replace(EAGER, attempts_most=5))
     assert np.isnan(outcome.served_s).tolist() == [False, False, False, True, True]
     assert outcome.deliveries == 1 + 2 + 5 + 5 + 5
 
 
-def test_an_event_that_is_kept_no_longer_is_lost():
+def test_an_event_that_is_kept_no_longer_is_lost() -> None:
     fleet = replace(FLEET, most=1, ready=1)
     outcome = simulate(todo(np.zeros(10), 1.0), fleet, Sender(1, 1, 1, 8, keeps_s=4.5))
     assert np.isnan(outcome.served_s).tolist() == [False] * 5 + [True] * 5
 
 
-def test_an_event_that_still_fails_when_it_is_kept_no_longer_is_lost():
+def test_an_event_that_still_fails_when_it_is_kept_no_longer_is_lost() -> None:
     outcome = simulate(todo([0.0], 1.0, failures=9), replace(FLEET, ready=1), replace(EAGER, keeps_s=7.5))
     assert np.isnan(outcome.served_s).all()
     assert outcome.deliveries == 4  # it fails at 1, 3, 6 and 11 s
 
 
-def test_what_waits_for_an_instance_is_served_in_order():
+def test_what_waits_for_an_instance_is_served_in_order() -> None:
     assert simulate(todo([0.0, 0.1, 0.2], 1.0), replace(FLEET, most=1, ready=1)).served_s == [1.0, 2.0, 3.0]
 
 
-def test_pauses_double_up_to_the_longest():
+def test_pauses_double_up_to_the_longest() -> None:
     outcome = simulate(todo([0.0], 1.0, failures=5), replace(FLEET, ready=1))
     assert outcome.wall_s == 6 * 1.0 + 1 + 2 + 4 + 8 + 8
 
 
-def test_a_request_that_waits_too_long_is_refused_and_comes_again():
+def test_a_request_that_waits_too_long_is_refused_and_comes_again() -> None:
     fleet = replace(FLEET, most=1, ready=1, queue_s=10)
     outcome = simulate(todo(np.zeros(5), 4.0), fleet, replace(EAGER, retry_least_s=10))
     assert outcome.refusals > 0
@@ -214,7 +216,7 @@ def test_a_request_that_waits_too_long_is_refused_and_comes_again():
     assert not simulate(todo(np.zeros(3), 4.0), fleet).refusals
 
 
-def test_what_a_killed_instance_had_in_hand_is_lost_and_done_again():
+def test_what_a_killed_instance_had_in_hand_is_lost_and_done_again() -> None:
     fleet = replace(FLEET, most=1, ready=1, start_s=3, kill_every_s=2.5)
     outcome = simulate(todo(np.zeros(2), 1.9), fleet)
     # The second photo is killed at 2.5, the next instance serves from 5.5, past the kill at 5 that finds none.
@@ -226,11 +228,11 @@ def test_what_a_killed_instance_had_in_hand_is_lost_and_done_again():
 
 
 @pytest.mark.parametrize(("pause_s", "starts"), [(800, 1), (1000, 2)])
-def test_an_instance_without_work_stays_for_fifteen_minutes(pause_s: float, starts: int):
+def test_an_instance_without_work_stays_for_fifteen_minutes(pause_s: float, starts: int) -> None:
     assert simulate(todo([0.0, pause_s], 0.1)).starts == starts
 
 
-def test_jobs_of_a_client_hold_their_place_while_they_wait():
+def test_jobs_of_a_client_hold_their_place_while_they_wait() -> None:
     failures = [3, 0]
     holding, letting_go = (
         simulate(todo([0.0, 0.0], 1.0, failures=failures), replace(FLEET, ready=1), Sender(1, 1, 5, 5, holds=holds))
@@ -240,7 +242,7 @@ def test_jobs_of_a_client_hold_their_place_while_they_wait():
     assert letting_go.served_s[1] == 2.0
 
 
-def test_the_window_opens_with_success_and_no_wider_than_it_may():
+def test_the_window_opens_with_success_and_no_wider_than_it_may() -> None:
     outcome = simulate(todo(np.zeros(400), 1.0), replace(FLEET, most=100, ready=100), Sender(1, 16, 1, 8))
     assert max(at_work for _, _, at_work, _ in outcome.timeline) == 16
     assert outcome.wall_s == pytest.approx(5 + math.ceil((400 - 31) / 16), abs=1)
@@ -250,7 +252,7 @@ def test_the_window_opens_with_success_and_no_wider_than_it_may():
 
 
 @pytest.mark.parametrize("pattern", plan.PATTERNS)
-def test_every_photo_falls_due_in_order(pattern: str):
+def test_every_photo_falls_due_in_order(pattern: str) -> None:
     todo = drawn(pattern)
     assert (np.diff(todo.due_s) >= 0).all()
     counts = Counter(todo.photo.tolist())
@@ -258,14 +260,14 @@ def test_every_photo_falls_due_in_order(pattern: str):
     assert len(todo.photo) - 20_000 == pytest.approx(0 if pattern == "backfill" else 2000, rel=0.1)
 
 
-def test_a_day_is_busy_at_noon_and_quiet_at_night():
+def test_a_day_is_busy_at_noon_and_quiet_at_night() -> None:
     due_s = drawn("day", events=replace(GIVEN.events, duplicate_share=0)).due_s
     hours = np.histogram(due_s, bins=24, range=(0, work.DAY_S))[0] * 24 / len(due_s)
     assert hours[12] == pytest.approx(1.8, rel=0.1)
     assert hours[0] == pytest.approx(0.2, rel=0.3)
 
 
-def test_times_have_the_median_and_the_95th_percentile_that_were_given():
+def test_times_have_the_median_and_the_95th_percentile_that_were_given() -> None:
     times = work.spread(66, 110, 200_000, np.random.default_rng(1))
     assert np.percentile(times, [50, 95]) == pytest.approx([66, 110], rel=0.01)
 
@@ -273,7 +275,7 @@ def test_times_have_the_median_and_the_95th_percentile_that_were_given():
 # The bill
 
 
-def test_a_bill_by_hand():
+def test_a_bill_by_hand() -> None:
     price = GIVEN.price
     found = usd(Usage(busy_s=1000, requests=10_000, events=10_000, photos=9000), 2, 0.5, price, free=False)
     assert found["instances"] == pytest.approx(1000 * (2 * 0.000024 + 0.5 * 0.0000025))
@@ -285,7 +287,7 @@ def test_a_bill_by_hand():
 
 @pytest.mark.skipif(not shutil.which("awk"), reason="awk is not installed")
 @pytest.mark.parametrize(("cpu", "memory_gib", "ready"), [(1, 1, 0), (4, 8, 0), (2, 0.5, 3)])
-def test_the_prices_are_those_that_a_deployment_prints(cpu: int, memory_gib: float, ready: int):
+def test_the_prices_are_those_that_a_deployment_prints(cpu: int, memory_gib: float, ready: int) -> None:
     sizes = ["-v", f"cpu={cpu}", "-v", f"memory={memory_gib * 1024:g}Mi", "-v", f"ready={ready}"]
     printed = subprocess.run(
         ["awk", *sizes, "-f", ROOT / "deploy" / "cost.awk"], capture_output=True, text=True, check=True
@@ -299,7 +301,7 @@ def test_the_prices_are_those_that_a_deployment_prints(cpu: int, memory_gib: flo
         assert bill["instances"] + bill["requests"] == pytest.approx(float(dollars), abs=0.0051)
 
 
-def test_every_price_of_a_deployment_is_one_of_the_inputs():
+def test_every_price_of_a_deployment_is_one_of_the_inputs() -> None:
     """A number that the comparison of the sums cannot see, within the free share, say, is held by its text."""
     awk = (ROOT / "deploy" / "cost.awk").read_text()
     said = {float(number) for number in re.findall(r"0\.00000\d+|0\.0000\d+|\d{6,}", awk)} - {1_000_000}
@@ -308,7 +310,7 @@ def test_every_price_of_a_deployment_is_one_of_the_inputs():
     assert said == known | {price.free_cpu_s, price.free_gib_s, price.free_requests}
 
 
-def test_every_input_says_where_it_is_from_and_since_when():
+def test_every_input_says_where_it_is_from_and_since_when() -> None:
     for section, table in inputs.facts().items():
         for name, fact in table.items():
             assert fact["status"] in inputs.STATUSES, (section, name)
@@ -335,7 +337,7 @@ def held_against(run: dict[str, Any], tmp_path: Path) -> int:
     return main(["--check", str(tmp_path / "run.json")])
 
 
-def test_a_run_that_the_simulation_reproduces_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_run_that_the_simulation_reproduces_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert held_against(measured(), tmp_path) == 0
     assert re.search(r"wall_s: measured \d+\.\d+, simulated \d+\.\d+, [+-]\d", capsys.readouterr().out)
 
@@ -343,7 +345,9 @@ def test_a_run_that_the_simulation_reproduces_passes(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("key", "factor"), [("wall_s", 1.3), ("wall_s", 0.8), ("photos_per_s", 1.3), ("deliveries", 1.3)]
 )
-def test_a_run_that_it_does_not_reproduce_is_refused_with_the_distance(key, factor, tmp_path: Path, capsys):
+def test_a_run_that_it_does_not_reproduce_is_refused_with_the_distance(
+    key: str, factor: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = measured()
     run[key] *= factor
     assert held_against(run, tmp_path) == 1
@@ -353,7 +357,7 @@ def test_a_run_that_it_does_not_reproduce_is_refused_with_the_distance(key, fact
     assert "do not believe it" in said.err
 
 
-def test_kills_failures_and_duplicates_of_the_run_count():
+def test_kills_failures_and_duplicates_of_the_run_count() -> None:
     calm = measured(kill_every_s=0, storage_failure_share=0.0, duplicate_share=0.0)
     still = check.simulate(calm)
     assert still.deliveries == 2000
@@ -374,13 +378,13 @@ def told(**changes: Any) -> dict[str, Any]:
     return line | {"service_ms": kinds, "wall_s": 37.5, "photos_per_s": 66.7, **changes}
 
 
-def test_a_line_of_the_proof_is_taken_as_it_is_printed(tmp_path: Path):
+def test_a_line_of_the_proof_is_taken_as_it_is_printed(tmp_path: Path) -> None:
     assert held_against(told(wall_s=37.5 + 0.75), tmp_path) == 0
     assert held_against(told(wall_s=50.0), tmp_path) == 1
     assert held_against(told(deliveries=3600), tmp_path) == 1
 
 
-def test_what_spoils_a_run_of_the_proof_slows_its_simulation():
+def test_what_spoils_a_run_of_the_proof_slows_its_simulation() -> None:
     def wall_s(**changes: Any) -> float:
         return check.simulate(check.brought_over(told(**changes))).answered_s
 
@@ -391,7 +395,7 @@ def test_what_spoils_a_run_of_the_proof_slows_its_simulation():
     assert wall_s(events_ahead=20) == pytest.approx(3000 / (21 / 0.85), rel=0.05)
 
 
-def test_behind_a_round_robin_what_meets_a_killed_process_fails_at_once_and_comes_again():
+def test_behind_a_round_robin_what_meets_a_killed_process_fails_at_once_and_comes_again() -> None:
     fleet = replace(FLEET, most=2, ready=2, concurrency=9, cpus=9, start_s=1, kill_every_s=2.5, in_turn=True)
     outcome = simulate(todo([0.0, 1.0, 3.0, 3.1], 0.5), fleet, replace(EAGER, retry_least_s=0.7))
     # The first of the two is away from 2.5 to 3.5: the third photo meets that at 3, and finds it back at 3.7.
@@ -399,7 +403,7 @@ def test_behind_a_round_robin_what_meets_a_killed_process_fails_at_once_and_come
     assert outcome.deliveries == 5
 
 
-def test_the_sample_of_a_run_goes_before_its_percentiles():
+def test_the_sample_of_a_run_goes_before_its_percentiles() -> None:
     run = measured(service_ms_sample=[10.0, 30.0])
     assert set(check.service_s(run, np.random.default_rng(1))) == {0.01, 0.03}
 
@@ -407,7 +411,9 @@ def test_the_sample_of_a_run_goes_before_its_percentiles():
 # What it writes
 
 
-def test_a_plan_is_written_as_json_as_a_picture_and_as_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_plan_is_written_as_json_as_a_picture_and_as_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--photos", "2000", "--limits", "10,1,1000", "--processes", "1", "--out", str(tmp_path)]
     assert main(arguments) == 0
     found = json.loads((tmp_path / "scale.json").read_text())
@@ -421,6 +427,6 @@ def test_a_plan_is_written_as_json_as_a_picture_and_as_a_table(tmp_path: Path, c
     assert len({row.count("|") for row in rows}) == 1
 
 
-def test_an_axis_of_powers_of_ten_has_equal_steps():
+def test_an_axis_of_powers_of_ten_has_equal_steps() -> None:
     panel = Panel(None, 0, 0, 100, 90, 1, 1000, 1000, y_least=1)
     assert [panel.at(1, y)[1] for y in (1, 10, 100, 1000)] == pytest.approx([90, 60, 30, 0])

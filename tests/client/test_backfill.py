@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from client.__main__ import main
 from tests.client.test_fake_server import CUT, Failure, Seen, standing_in
 from tests.function.test_storage_events import drawn, plant
 from tests.support import gcs_emulator
-from tests.support.function_process import serving
+from tests.support.function_process import Function, serving
 from tests.support.gcs_emulator import Bucket
 from tests.support.paths import ROOT
 
@@ -56,7 +57,9 @@ def backfill(url: str, source: str = "gs://photos", *more: str) -> int:
     return main([source, "--masks", "gs://masks", "--url", url, *more])
 
 
-def test_every_photo_with_no_mask_gets_one_and_no_photo_comes_here(bucket, function, capsys, tmp_path):
+def test_every_photo_with_no_mask_gets_one_and_no_photo_comes_here(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     reads = len(bucket.ranges)
     assert backfill(function, "gs://photos", "--jobs", "2", "--log", str(tmp_path / "log")) == 0
     assert masks(bucket) == {"a.jpg.png", "a.png.png", "deep/ü {name}#?.jpg.png"}
@@ -70,7 +73,9 @@ def test_every_photo_with_no_mask_gets_one_and_no_photo_comes_here(bucket, funct
     }
 
 
-def test_what_is_done_is_not_asked_for_again(bucket, function, capsys):
+def test_what_is_done_is_not_asked_for_again(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
     backfill(function)
     bucket.client().bucket("masks").blob("a.png.png").delete()
     bucket.put("a.jpg", drawn("green"), "photos")
@@ -81,19 +86,23 @@ def test_what_is_done_is_not_asked_for_again(bucket, function, capsys):
     assert "done 0, skipped 3, failed 0" in capsys.readouterr().out
 
 
-def test_a_mask_of_another_model_is_made_anew(bucket, function, capsys):
+def test_a_mask_of_another_model_is_made_anew(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
     generation = bucket.client().bucket("photos").get_blob("a.jpg").generation
     plant(bucket, "a.jpg.png", generation, version="0")
     assert backfill(function) == 0
     assert "done 3, skipped 0, failed 0" in capsys.readouterr().out
 
 
-def test_a_prefix_stands_for_the_photos_whose_names_begin_so(bucket, function):
+def test_a_prefix_stands_for_the_photos_whose_names_begin_so(bucket: Bucket, function: Function) -> None:
     assert backfill(function, "gs://photos/deep/") == 0
     assert masks(bucket) == {"deep/ü {name}#?.jpg.png"}
 
 
-def test_a_photo_that_will_never_work_fails_once_and_is_skipped_from_then_on(bucket, function, capsys):
+def test_a_photo_that_will_never_work_fails_once_and_is_skipped_from_then_on(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
     bucket.put("text.jpg", b"some text", "photos")
     assert backfill(function) == 1
     told = capsys.readouterr()
@@ -104,7 +113,9 @@ def test_a_photo_that_will_never_work_fails_once_and_is_skipped_from_then_on(buc
     assert "done 0, skipped 4, failed 0" in capsys.readouterr().out
 
 
-def test_masks_of_several_buckets_are_found_in_their_folders(bucket, capsys):
+def test_masks_of_several_buckets_are_found_in_their_folders(
+    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
     bucket.put("a.jpg", drawn("red"), "more-photos")
     both = {"PHOTO_BUCKETS": "photos,more-photos", "MASK_BUCKET": "masks", "STORAGE_EMULATOR_HOST": bucket.url}
     with serving(**both) as url:
@@ -117,7 +128,9 @@ def test_masks_of_several_buckets_are_found_in_their_folders(bucket, capsys):
         assert "done 2, skipped 0, failed 0" in capsys.readouterr().out
 
 
-def test_a_bucket_that_the_function_does_not_take_stops_the_run_at_once(bucket, function, capsys):
+def test_a_bucket_that_the_function_does_not_take_stops_the_run_at_once(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(30):
         bucket.put(f"{number}.jpg", drawn("red"), "more-photos")
     assert backfill(function, "gs://more-photos", "--jobs", "1") == 1
@@ -127,7 +140,9 @@ def test_a_bucket_that_the_function_does_not_take_stops_the_run_at_once(bucket, 
     assert masks(bucket) == set()
 
 
-def test_a_function_that_takes_no_events_is_told_from_one_that_does(bucket, server, capsys):
+def test_a_function_that_takes_no_events_is_told_from_one_that_does(
+    bucket: Bucket, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert backfill(server) == 1
     assert "takes no events" in capsys.readouterr().err
 
@@ -135,7 +150,9 @@ def test_a_function_that_takes_no_events_is_told_from_one_that_does(bucket, serv
 @pytest.mark.parametrize(
     ("source", "why"), [("gs://nowhere", "there is no bucket gs://nowhere"), ("gs://photos/none", "no photos found")]
 )
-def test_nothing_to_do_is_said(bucket, function, capsys, source: str, why: str):
+def test_nothing_to_do_is_said(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str], source: str, why: str
+) -> None:
     assert backfill(function, source) == 1
     assert why in capsys.readouterr().err
 
@@ -160,7 +177,7 @@ class Taking:
         return failure or Failure(204, media_type="image/png", headers=answering("mask"))
 
 
-def test_faults_that_pass_are_tried_again(bucket, capsys):
+def test_faults_that_pass_are_tried_again(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
     taking = Taking({"a.jpg": Failure(503), "a.png": CUT})
     with standing_in(taking) as stand_in:
         assert backfill(stand_in.url) == 0
@@ -168,21 +185,25 @@ def test_faults_that_pass_are_tried_again(bucket, capsys):
     assert len(taking.events) == 5
 
 
-def test_a_photo_that_was_replaced_meanwhile_is_left_to_its_own_event(bucket, capsys):
+def test_a_photo_that_was_replaced_meanwhile_is_left_to_its_own_event(
+    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
     gone = Failure(204, media_type="image/png", headers=answering("gone"))
     with standing_in(Taking({"a.jpg": gone})) as stand_in:
         assert backfill(stand_in.url) == 0
     assert "done 2, skipped 1, failed 0" in capsys.readouterr().out
 
 
-def test_an_answer_that_says_nothing_of_the_event_is_no_success(bucket, capsys):
+def test_an_answer_that_says_nothing_of_the_event_is_no_success(
+    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = {"a.jpg": Failure(204, media_type="image/png"), "a.png": Failure(200, media_type="image/png", body=b"x")}
     with standing_in(Taking(first)) as stand_in:
         assert backfill(stand_in.url) == 1
     assert "failed 2 x bad-answer" in capsys.readouterr().out
 
 
-def test_events_are_those_that_eventarc_would_send(bucket):
+def test_events_are_those_that_eventarc_would_send(bucket: Bucket) -> None:
     taking = Taking({})
     with standing_in(taking) as stand_in:
         backfill(stand_in.url, "gs://photos/deep")
@@ -196,7 +217,9 @@ def test_events_are_those_that_eventarc_would_send(bucket):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals, which Windows has not")
-def test_stopped_by_ctrl_c_the_same_command_goes_on(bucket, function, capsys):
+def test_stopped_by_ctrl_c_the_same_command_goes_on(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(60):
         bucket.put(f"{number}.jpg", drawn("red", (40 + number, 40)), "photos")
     command = [sys.executable, "-m", "client", "gs://photos", "--masks", "gs://masks", "--url", function, "--jobs", "1"]
@@ -231,14 +254,18 @@ def test_stopped_by_ctrl_c_the_same_command_goes_on(bucket, function, capsys):
         (["gs://photos", "--masks", "gs://masks", "--class", "pet"], "--class is not for a bucket"),
     ],
 )
-def test_a_command_that_makes_no_sense_is_refused(capsys, arguments: list[str], why: str):
+def test_a_command_that_makes_no_sense_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
     assert why in capsys.readouterr().err
 
 
-def test_without_the_storage_library_it_is_said_what_to_install(bucket, function, capsys, monkeypatch):
+def test_without_the_storage_library_it_is_said_what_to_install(
+    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:

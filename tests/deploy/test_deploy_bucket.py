@@ -61,7 +61,7 @@ def subscription(project: Project, trigger: dict[str, Any]) -> tuple[dict[str, A
     return project.pubsub[name], project.policies[name]
 
 
-def test_photos_that_land_in_the_bucket_go_to_the_function(made: Chapter):
+def test_photos_that_land_in_the_bucket_go_to_the_function(made: Chapter) -> None:
     assert made.done.code == 0, made.done.text
     trigger = made.project.triggers[TRIGGER]
     filters = {each["attribute"]: each["value"] for each in trigger["eventFilters"]}
@@ -74,12 +74,12 @@ def test_photos_that_land_in_the_bucket_go_to_the_function(made: Chapter):
     assert "at most 10 instances" in made.done.text
 
 
-def test_a_trigger_that_comes_too_early_for_the_cloud_is_tried_again(made: Chapter):
+def test_a_trigger_that_comes_too_early_for_the_cloud_is_tried_again(made: Chapter) -> None:
     assert made.done.text.count("not known everywhere yet; once more") == 1
     assert list(made.project.triggers) == [TRIGGER]
 
 
-def test_each_account_has_the_least_roles_in_the_smallest_place(made: Chapter):
+def test_each_account_has_the_least_roles_in_the_smallest_place(made: Chapter) -> None:
     project = made.project
     assert roles({"bindings": project.granted}) == {
         (EVENTS, "roles/eventarc.eventReceiver"),
@@ -93,7 +93,7 @@ def test_each_account_has_the_least_roles_in_the_smallest_place(made: Chapter):
     assert roles(policy) == {(PUBSUB, "roles/pubsub.subscriber")}
 
 
-def test_what_fails_for_good_is_kept_where_it_can_be_looked_at(made: Chapter):
+def test_what_fails_for_good_is_kept_where_it_can_be_looked_at(made: Chapter) -> None:
     project = made.project
     delivery, _ = subscription(project, project.triggers[TRIGGER])
     assert delivery["deadLetterPolicy"] == {"deadLetterTopic": DEAD_LETTERS, "maxDeliveryAttempts": 100}
@@ -104,7 +104,7 @@ def test_what_fails_for_good_is_kept_where_it_can_be_looked_at(made: Chapter):
     assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in made.done.text
 
 
-def test_the_same_deploy_again_would_make_a_revision_and_nothing_else(rehearsal: Rehearsal):
+def test_the_same_deploy_again_would_make_a_revision_and_nothing_else(rehearsal: Rehearsal) -> None:
     same = rehearsal.story["the same"]
     assert same.done.code == 0, same.done.text
     (line,) = [each for each in same.done.text.splitlines() if "would run" in each]
@@ -113,14 +113,14 @@ def test_the_same_deploy_again_would_make_a_revision_and_nothing_else(rehearsal:
     assert changes(same.asked) == []
 
 
-def test_the_status_shows_the_trigger_and_where_failed_events_are(rehearsal: Rehearsal):
+def test_the_status_shows_the_trigger_and_where_failed_events_are(rehearsal: Rehearsal) -> None:
     text = rehearsal.story["looked at"].done.text
     assert "Photos from gs://photos become masks in gs://masks" in text
     assert f"trigger     silhouette in europe-west1, which calls as {EVENTS}" in text
     assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in text
 
 
-def test_a_delete_removes_trigger_topic_and_account_and_leaves_the_buckets(rehearsal: Rehearsal):
+def test_a_delete_removes_trigger_topic_and_account_and_leaves_the_buckets(rehearsal: Rehearsal) -> None:
     project = rehearsal.cloud.project
     assert rehearsal.deleted.code == 0, rehearsal.deleted.text
     assert (project.triggers, project.pubsub, project.accounts) == ({}, {}, {})
@@ -141,12 +141,12 @@ def test_a_delete_removes_trigger_topic_and_account_and_leaves_the_buckets(rehea
 )
 def test_buckets_that_cannot_be_meant_are_said_without_a_look(
     cloud: Cloud, options: tuple[str, ...], why: str, next_step: str
-):
+) -> None:
     assert_failed(deploy(cloud, *options), why, next_step)
     assert cloud.requests == []
 
 
-def test_buckets_and_apis_that_are_missing_are_said_before_anything_is_changed(cloud: Cloud):
+def test_buckets_and_apis_that_are_missing_are_said_before_anything_is_changed(cloud: Cloud) -> None:
     done = deploy(cloud, *BUCKETS)
     assert_failed(done, "lacks these APIs: eventarc.googleapis.com pubsub.googleapis.com", "gcloud services enable")
     assert_failed(done, "cannot see the bucket gs://photos", "gcloud storage buckets create gs://photos")
@@ -154,7 +154,7 @@ def test_buckets_and_apis_that_are_missing_are_said_before_anything_is_changed(c
     assert done.text.count("deploy.sh: ") == 3
 
 
-def test_a_bucket_that_no_trigger_here_can_watch_is_said_before_anything_is_changed(cloud: Cloud):
+def test_a_bucket_that_no_trigger_here_can_watch_is_said_before_anything_is_changed(cloud: Cloud) -> None:
     cloud.project.apis |= {"eventarc.googleapis.com", "pubsub.googleapis.com"}
     cloud.project.permissions_lacking.add("eventarc.triggers.create")
     cloud.make_bucket("photos", "US-EAST1")

@@ -30,7 +30,7 @@ def cloud() -> Iterator[Cloud]:
         assert cloud.unforeseen == []
 
 
-def test_all_that_is_missing_is_said_at_once_with_the_next_step_for_each(cloud: Cloud, tmp_path: Path):
+def test_all_that_is_missing_is_said_at_once_with_the_next_step_for_each(cloud: Cloud, tmp_path: Path) -> None:
     cloud.project.billing = cloud.project.builder_bound = False
     cloud.project.apis -= {"run.googleapis.com", "cloudbuild.googleapis.com"}
     cloud.project.permissions_lacking |= {"cloudfunctions.functions.create", "iam.serviceAccounts.actAs"}
@@ -56,17 +56,17 @@ def test_all_that_is_missing_is_said_at_once_with_the_next_step_for_each(cloud: 
     assert_failed(done, "cannot see the model gs://models/pets.tflite#7", "gcloud storage ls --all-versions")
 
 
-def test_an_expired_login_is_said(cloud: Cloud):
+def test_an_expired_login_is_said(cloud: Cloud) -> None:
     cloud.faults.append(Fault("oauth2", "/token", ApiError(401, "Token has been expired or revoked.")))
     assert_failed(deploy(cloud), "gcloud is not logged in", "gcloud auth login")
 
 
-def test_a_project_that_is_not_mine_is_said(cloud: Cloud):
+def test_a_project_that_is_not_mine_is_said(cloud: Cloud) -> None:
     cloud.faults.append(denied("cloudresourcemanager", "^GET", "resourcemanager.projects.get"))
     assert_failed(deploy(cloud), "there is no project my-project that you may see", "gcloud projects list")
 
 
-def test_what_may_not_be_seen_is_said_and_only_what_matters_stops_the_deploy(cloud: Cloud):
+def test_what_may_not_be_seen_is_said_and_only_what_matters_stops_the_deploy(cloud: Cloud) -> None:
     cloud.faults += [denied(api, "", "any") for api in ("cloudbilling", "serviceusage")]
     cloud.faults.append(denied("cloudresourcemanager", "POST", "any"))
     done = deploy(cloud, "--dry-run")
@@ -77,25 +77,25 @@ def test_what_may_not_be_seen_is_said_and_only_what_matters_stops_the_deploy(clo
     assert_failed(deploy(cloud), "cannot see whether silhouette is deployed", "roles/cloudfunctions.developer")
 
 
-def test_a_service_account_that_may_not_be_made_is_said(cloud: Cloud):
+def test_a_service_account_that_may_not_be_made_is_said(cloud: Cloud) -> None:
     cloud.faults.append(denied("iam", "^POST", "iam.serviceAccounts.create"))
     assert_failed(deploy(cloud), "the service account cannot be made", "roles/iam.serviceAccountCreator")
 
 
-def test_a_bucket_that_cannot_be_opened_is_said(cloud: Cloud):
+def test_a_bucket_that_cannot_be_opened_is_said(cloud: Cloud) -> None:
     cloud.put("gs://models/pets.tflite", b"any", generation="7")
     cloud.faults.append(denied("storage", "^PUT", "storage.buckets.setIamPolicy"))
     done = deploy(cloud, "--model", "gs://models/pets.tflite#7")
     assert_failed(done, "cannot be let into gs://models", "roles/storage.admin")
 
 
-def test_what_the_api_refuses_is_said_in_its_words(cloud: Cloud):
+def test_what_the_api_refuses_is_said_in_its_words(cloud: Cloud) -> None:
     done = deploy(cloud, "--memory", "8Gi")
     assert_failed(done, "Invalid value specified for memory: with 1 CPU", "run this again")
     assert "Nothing serves yet" in done.text
 
 
-def test_a_dry_run_changes_nothing_and_prints_what_would(cloud: Cloud):
+def test_a_dry_run_changes_nothing_and_prints_what_would(cloud: Cloud) -> None:
     cloud.put("gs://models/pets.tflite", b"any", generation="7")
     done = deploy(cloud, "--dry-run", "--model", "gs://models/pets.tflite")
     assert done.code == 0, done.text
@@ -111,12 +111,12 @@ def test_a_dry_run_changes_nothing_and_prints_what_would(cloud: Cloud):
     assert cloud.project.functions == {}
 
 
-def test_nothing_is_there_to_look_at_or_to_go_back_to_before_the_first_deploy(cloud: Cloud):
+def test_nothing_is_there_to_look_at_or_to_go_back_to_before_the_first_deploy(cloud: Cloud) -> None:
     assert_failed(deploy(cloud, "--status"), "silhouette is not deployed", "./deploy.sh --project my-project")
     assert_failed(deploy(cloud, "--rollback"), "there is no revision before the first", "--status")
 
 
-def test_nothing_is_deleted_without_a_yes(cloud: Cloud):
+def test_nothing_is_deleted_without_a_yes(cloud: Cloud) -> None:
     assert_failed(deploy(cloud, "--delete"), "nothing is deleted", "--yes")
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_deleted_without_a_yes(cloud: Cloud):
         (["--project=p"], "gcloud is not installed"),
     ],
 )
-def test_a_mistake_in_the_command_is_said_at_once(tmp_path: Path, options: list[str], why: str):
+def test_a_mistake_in_the_command_is_said_at_once(tmp_path: Path, options: list[str], why: str) -> None:
     for name in ("bash", "cat", "dirname", "mktemp", "rm", "tr"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
     command = [str(ROOT / "deploy.sh"), *options]
@@ -139,7 +139,7 @@ def test_a_mistake_in_the_command_is_said_at_once(tmp_path: Path, options: list[
     assert "next: " in done.stderr
 
 
-def test_the_help_names_every_option(cloud: Cloud):
+def test_the_help_names_every_option(cloud: Cloud) -> None:
     text = (ROOT / "deploy.sh").read_text()
     helped = deploy(cloud, "--help")
     assert helped.code == 0
@@ -149,7 +149,7 @@ def test_the_help_names_every_option(cloud: Cloud):
                 assert f"--{option.replace('_', '-')} " in helped.text, option
 
 
-def test_an_option_can_come_from_the_environment(cloud: Cloud):
+def test_an_option_can_come_from_the_environment(cloud: Cloud) -> None:
     done = deploy(cloud, SILHOUETTE_DELETE="yes", SILHOUETTE_NAME="other-name")
     assert "nothing is deleted" in done.text
     assert PYTHON in ("311", "312", "313")

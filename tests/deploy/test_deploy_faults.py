@@ -66,14 +66,16 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fault", "why", "next_step"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_refused_deploy_leaves_the_older_revision_serving(cloud: Cloud, fault: Fault, why: str, next_step: str):
+def test_a_refused_deploy_leaves_the_older_revision_serving(
+    cloud: Cloud, fault: Fault, why: str, next_step: str
+) -> None:
     cloud.faults.append(fault)
     done = deploy(cloud, "--public")
     assert_failed(done, why, next_step)
     assert "serves on, as before" in done.text
 
 
-def test_too_little_memory_leaves_the_older_revision_serving(cloud: Cloud, tmp_path: Path):
+def test_too_little_memory_leaves_the_older_revision_serving(cloud: Cloud, tmp_path: Path) -> None:
     tree = copy_tree(tmp_path)
     with (tree / "main.py").open("a") as main:
         main.write("\nBALLAST = b'x' * (300 << 20)\n")
@@ -82,14 +84,14 @@ def test_too_little_memory_leaves_the_older_revision_serving(cloud: Cloud, tmp_p
     assert "serves on, as before" in done.text
 
 
-def test_a_revision_that_gives_no_mask_is_rolled_back(cloud: Cloud):
+def test_a_revision_that_gives_no_mask_is_rolled_back(cloud: Cloud) -> None:
     cloud.next_breaks = True
     done = deploy(cloud, "--public")
     assert_failed(done, "gives no mask", "gcloud functions logs read")
     assert "serves again" in done.text
 
 
-def test_access_that_cannot_be_set_is_told_apart_from_a_deploy_that_failed(deployed: Cloud):
+def test_access_that_cannot_be_set_is_told_apart_from_a_deploy_that_failed(deployed: Cloud) -> None:
     lacks_right = denied("run", ":setIamPolicy", "run.services.setIamPolicy")
     for fault, why, next_step in (
         (lacks_right, "setIamPolicy", "roles/run.admin"),
@@ -103,7 +105,7 @@ def test_access_that_cannot_be_set_is_told_apart_from_a_deploy_that_failed(deplo
     deployed.faults.clear()
 
 
-def test_a_503_that_passes_is_waited_out(cloud: Cloud):
+def test_a_503_that_passes_is_waited_out(cloud: Cloud) -> None:
     cloud.faults.append(passing_503("cloudfunctions", "^GET .*/functions/silhouette"))
     done = deploy(cloud, "--status")
     assert done.code == 0, done.text

@@ -31,7 +31,7 @@ def function(build: dict[str, Any] | None = None, **service: Any) -> dict[str, A
         {"availableCpu": "8", "availableMemory": "32Gi", "maxInstanceRequestConcurrency": 1000},
     ],
 )
-def test_what_is_offered_is_taken(service: dict[str, Any]):
+def test_what_is_offered_is_taken(service: dict[str, Any]) -> None:
     check_function("silhouette", function(**service))
 
 
@@ -51,18 +51,18 @@ def test_what_is_offered_is_taken(service: dict[str, Any]):
         ({"cpuBoost": True}, 'Unknown name "cpuBoost"'),
     ],
 )
-def test_what_is_not_offered_is_refused(service: dict[str, Any], why: str):
+def test_what_is_not_offered_is_refused(service: dict[str, Any], why: str) -> None:
     with pytest.raises(ApiError, match=why):
         check_function("silhouette", function(**service))
 
 
 @pytest.mark.parametrize("name", ["Silhouette", "1st", "ends-", "a" * 64, "dot.ted", "abc"])
-def test_names_that_break_the_rules_are_refused(name: str):
+def test_names_that_break_the_rules_are_refused(name: str) -> None:
     with pytest.raises(ApiError, match="Invalid function name"):
         check_function(name, function())
 
 
-def test_a_function_needs_an_entry_point():
+def test_a_function_needs_an_entry_point() -> None:
     with pytest.raises(ApiError, match="entry_point"):
         check_function("silhouette", function({"entryPoint": None}))
 
@@ -75,12 +75,12 @@ def test_a_function_needs_an_entry_point():
         ({"messageRetentionDuration": "2764800s"}, "message_retention must be between 600"),
     ],
 )
-def test_a_subscription_beyond_what_is_offered_is_refused(subscription: dict[str, Any], why: str):
+def test_a_subscription_beyond_what_is_offered_is_refused(subscription: dict[str, Any], why: str) -> None:
     with pytest.raises(ApiError, match=why):
         check_subscription(subscription)
 
 
-def test_a_trigger_is_refused_until_all_that_it_needs_is_there():
+def test_a_trigger_is_refused_until_all_that_it_needs_is_there() -> None:
     email = "events@my-project.iam.gserviceaccount.com"
     destination = {"cloudRun": {"service": "silhouette", "region": "europe-west1"}}
     filters = [{"attribute": "type", "value": "google.cloud.storage.object.v1.finalized"}]

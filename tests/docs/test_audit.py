@@ -5,7 +5,7 @@ import json
 from tests.support import audit
 
 
-def test_a_known_vulnerability_is_told_from_a_package_that_could_not_be_looked_up():
+def test_a_known_vulnerability_is_told_from_a_package_that_could_not_be_looked_up() -> None:
     report = {
         "dependencies": [
             {"name": "sound", "version": "1", "vulns": []},
@@ -16,5 +16,5 @@ def test_a_known_vulnerability_is_told_from_a_package_that_could_not_be_looked_u
     assert audit.tally([json.dumps(report)]) == (["bad 2: PYSEC-1, mended in 3"], 1, 3)
 
 
-def test_a_database_out_of_reach_is_no_clean_bill():
+def test_a_database_out_of_reach_is_no_clean_bill() -> None:
     assert audit.tally(["", ""])[:2] == ([], 2)

@@ -42,7 +42,7 @@ def run(commands: str, folder: Path) -> None:
     subprocess.run(["bash", "-euc", commands], cwd=folder, env=env, check=True)
 
 
-def test_a_folder_of_photos_becomes_a_folder_of_masks(server: str, folder: Path):
+def test_a_folder_of_photos_becomes_a_folder_of_masks(server: str, folder: Path) -> None:
     (folder / "photos").mkdir()
     (folder / "photo.jpg").rename(folder / "photos" / "cat.jpg")
     run(f"export SILHOUETTE_URL={server}\n{block('sh', 'python -m client photos')}", folder)
@@ -51,7 +51,7 @@ def test_a_folder_of_photos_becomes_a_folder_of_masks(server: str, folder: Path)
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_commands_that_call_the_function_write_what_they_say(server: str, folder: Path):
+def test_the_commands_that_call_the_function_write_what_they_say(server: str, folder: Path) -> None:
     commands = block("sh", "python -m client photo.jpg").replace("http://127.0.0.1:8080", server)
     run(f"export SILHOUETTE_URL={server}\n{commands}", folder)
     made = {"photo-mask.png", "overlay.png", "side-by-side.png", "mask.png"}
@@ -59,19 +59,21 @@ def test_the_commands_that_call_the_function_write_what_they_say(server: str, fo
     assert (folder / "mask.png").read_bytes() == (folder / "photo-mask.png").read_bytes()
 
 
-def test_the_python_lines_print_a_mask(server: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+def test_the_python_lines_print_a_mask(
+    server: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     exec(block("python", "from client").replace("http://127.0.0.1:8080", server), {})
     assert "(300, 451)" in capsys.readouterr().out
 
 
-def test_the_command_without_a_server_writes_a_mask(folder: Path):
+def test_the_command_without_a_server_writes_a_mask(folder: Path) -> None:
     run(block("sh", "python -m model photo.jpg"), folder)
     assert (folder / "photo-mask.png").is_file()
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
-def test_the_javascript_line_gets_the_mask(server: str, folder: Path):
+def test_the_javascript_line_gets_the_mask(server: str, folder: Path) -> None:
     line = block("js", "const mask")
     script = f"""
 const fs = require("fs");
@@ -87,18 +89,18 @@ const fs = require("fs");
 
 
 @pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
-def test_the_proxy_command_is_one_that_gcloud_has():
+def test_the_proxy_command_is_one_that_gcloud_has() -> None:
     words = block("sh", "gcloud run services proxy").split()[:4]
     assert "proxy" in subprocess.run([*words, "--help"], capture_output=True, text=True, check=True).stdout
 
 
-def test_the_demo_writes_its_two_pictures(folder: Path):
+def test_the_demo_writes_its_two_pictures(folder: Path) -> None:
     assert block("sh", "make demo").strip() == "make demo"
     run("python -m examples.demo photo.jpg", folder)
     assert {file.name for file in (folder / "demo").iterdir()} == {"mask.png", "overlay.png", "function.log"}
 
 
-def test_the_commands_behind_make_are_those_of_the_makefile():
+def test_the_commands_behind_make_are_those_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for line in block("sh", "python -m venv").splitlines():
         words = line.replace(".venv/bin/", "$(BIN)/")
@@ -107,7 +109,7 @@ def test_the_commands_behind_make_are_those_of_the_makefile():
         assert words in makefile
 
 
-def test_the_deploy_commands_are_those_that_the_tests_of_the_deployment_run():
+def test_the_deploy_commands_are_those_that_the_tests_of_the_deployment_run() -> None:
     played = "".join(
         file.read_text() for file in [*ROOT.glob("tests/deploy/test_*.py"), ROOT / "tests/support/fake_gcp/rehearse.py"]
     )
@@ -120,13 +122,13 @@ def test_the_deploy_commands_are_those_that_the_tests_of_the_deployment_run():
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
-def test_the_rehearsal_is_a_target_of_make():
+def test_the_rehearsal_is_a_target_of_make() -> None:
     assert block("sh", "make rehearse").strip() == "make rehearse"
     done = subprocess.run(["make", "-n", "rehearse"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "-m tests.support.fake_gcp.rehearse" in done.stdout
 
 
-def test_the_tables_name_every_option_setting_and_code():
+def test_the_tables_name_every_option_setting_and_code() -> None:
     for name in (*NAMES, *OUTPUTS, *(field.name.upper() for field in fields(Settings))):
         assert f"`{name}`" in README, name
     for error, status in main.STATUS.items():
@@ -134,19 +136,19 @@ def test_the_tables_name_every_option_setting_and_code():
         assert str(status) in row, row
 
 
-def test_what_is_said_of_the_bundled_model_is_from_its_report():
+def test_what_is_said_of_the_bundled_model_is_from_its_report() -> None:
     table = README.partition("## The bundled model")[2].partition("\n| ")[2].partition("\n\n")[0]
     assert len(table.splitlines()) == 7
     assert table in (ROOT / "model" / "weights" / "report.md").read_text()
 
 
-def test_what_is_said_of_breeds_that_the_network_never_saw_is_from_their_histories():
+def test_what_is_said_of_breeds_that_the_network_never_saw_is_from_their_histories() -> None:
     last = [file.read_text().split()[-1].split(",") for file in (ROOT / "model/weights/left-out").iterdir()]
     low, high = sorted(f"{float(iou):.2f}" for _, _, iou, *_ in last)
     assert f"of {low} or {high} on the third" in README
 
 
-def test_what_is_said_of_hostile_bodies_and_of_the_storm_is_from_their_results():
+def test_what_is_said_of_hostile_bodies_and_of_the_storm_is_from_their_results() -> None:
     hostile, soak = (json.loads((ROOT / f"benchmarks/results/{name}.json").read_text()) for name in ("hostile", "soak"))
     trust = README.partition("## Trust it")[2]
     assert f"| {hostile['cases']:,} | 0 | {hostile['wrong']} |" in trust

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -72,7 +73,9 @@ def begin(stack: ExitStack, function: Function, sample: bytes) -> list[socket.so
     return connections
 
 
-def test_requests_under_way_when_the_function_is_told_to_stop_get_their_masks_and_it_ends_well(function, sample, right):
+def test_requests_under_way_when_the_function_is_told_to_stop_get_their_masks_and_it_ends_well(
+    function: Function, sample: bytes, right
+) -> None:
     with ExitStack() as stack:
         connections = begin(stack, function, sample)
         function.process.terminate()
@@ -83,7 +86,9 @@ def test_requests_under_way_when_the_function_is_told_to_stop_get_their_masks_an
     assert function.process.wait(GRACE_S) == 0
 
 
-def test_who_comes_after_it_was_told_to_stop_is_not_served_and_not_kept_waiting_beyond_its_end(function, sample):
+def test_who_comes_after_it_was_told_to_stop_is_not_served_and_not_kept_waiting_beyond_its_end(
+    function: Function, sample: bytes
+) -> None:
     with ExitStack() as stack:
         connections = begin(stack, function, sample)
         function.process.terminate()
@@ -106,14 +111,16 @@ def begun(stack: ExitStack, port: int, sample: bytes) -> socket.socket | None:
     return connection
 
 
-def test_who_never_ends_his_request_does_not_keep_the_function_from_stopping(function, sample):
+def test_who_never_ends_his_request_does_not_keep_the_function_from_stopping(function: Function, sample: bytes) -> None:
     with ExitStack() as stack:
         begin(stack, function, sample)
         function.process.terminate()
         assert function.process.wait(GRACE_S) == 0
 
 
-def test_a_worker_that_is_killed_is_replaced_and_the_next_photo_gets_its_mask(function, sample, right):
+def test_a_worker_that_is_killed_is_replaced_and_the_next_photo_gets_its_mask(
+    function: Function, sample: bytes, right
+) -> None:
     assert httpx.post(function.url, content=sample, timeout=60).content == right
     (first,) = function.workers()
     os.kill(first, signal.SIGKILL)
@@ -123,7 +130,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_next_photo_gets_its_mask(fu
     assert function.process.poll() is None
 
 
-def test_an_interpreter_that_breaks_costs_one_request_and_is_replaced(sample, right, tmp_path):
+def test_an_interpreter_that_breaks_costs_one_request_and_is_replaced(sample: bytes, right, tmp_path: Path) -> None:
     flag, source = tmp_path / "break", tmp_path / "faulty.py"
     source.write_text(FAULTY.format(flag=str(flag)))
     with (

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from tests.support.function_process import serving
+from tests.support.images import Encode
 from tests.support.paths import ROOT
 
 FORMATS = {
@@ -65,7 +66,7 @@ def variants(sample: bytes, count: int) -> list[bytes]:
     return photos
 
 
-def test_a_photo_as_the_body_gives_a_one_bit_mask_of_its_own_size(http, sample):
+def test_a_photo_as_the_body_gives_a_one_bit_mask_of_its_own_size(http: httpx.Client, sample: bytes) -> None:
     response = http.post("/", content=sample, headers={"Content-Type": "image/jpeg"})
     mask = picture(response)
     assert (mask.format, mask.size, mask.mode) == ("PNG", (451, 300), "1")
@@ -78,19 +79,19 @@ def test_a_photo_as_the_body_gives_a_one_bit_mask_of_its_own_size(http, sample):
 
 
 @pytest.mark.parametrize("field", ["file", "image"])
-def test_a_photo_in_a_form_gives_the_same_mask(http, sample, field):
+def test_a_photo_in_a_form_gives_the_same_mask(http: httpx.Client, sample: bytes, field: str) -> None:
     alone = http.post("/", content=sample).content
     form = http.post("/", files={"other": b"x", field: ("cat.jpg", sample, "image/jpeg")}, data={"note": "hello"})
     assert form.content == alone
 
 
-def test_a_body_without_a_length_is_read_to_its_end(http, sample):
+def test_a_body_without_a_length_is_read_to_its_end(http: httpx.Client, sample: bytes) -> None:
     pieces = (sample[i : i + 1000] for i in range(0, len(sample), 1000))
     assert http.post("/", content=pieces).content == http.post("/", content=sample).content
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_gives_a_mask_close_to_the_jpegs(http, sample, encode, name):
+def test_every_format_gives_a_mask_close_to_the_jpegs(http: httpx.Client, sample: bytes, encode: Encode, name) -> None:
     mode, kind, options = FORMATS[name]
     image = Image.open(io.BytesIO(sample))
     if mode == "I;16":
@@ -104,7 +105,9 @@ def test_every_format_gives_a_mask_close_to_the_jpegs(http, sample, encode, name
     assert iou(mask, picture(http.post("/", content=like))) > 0.93
 
 
-def test_a_photo_gives_the_same_mask_under_each_exif_orientation(http, sample, encode):
+def test_a_photo_gives_the_same_mask_under_each_exif_orientation(
+    http: httpx.Client, sample: bytes, encode: Encode
+) -> None:
     image = Image.open(io.BytesIO(sample))
     upright = picture(http.post("/", content=encode(image, "PNG")))
     for orientation in range(1, 9):
@@ -120,7 +123,9 @@ def test_a_photo_gives_the_same_mask_under_each_exif_orientation(http, sample, e
         assert iou(mask, upright) > 0.98, orientation
 
 
-def test_two_hundred_requests_eight_at_a_time_each_get_their_own_mask(http, server, sample):
+def test_two_hundred_requests_eight_at_a_time_each_get_their_own_mask(
+    http: httpx.Client, server: str, sample: bytes
+) -> None:
     photos = variants(sample, 10)
     alone = [http.post("/", content=photo).content for photo in photos]
     assert len(set(alone)) == 10
@@ -130,20 +135,22 @@ def test_two_hundred_requests_eight_at_a_time_each_get_their_own_mask(http, serv
     assert all(answer.content == alone[i % 10] for i, answer in enumerate(answers))
 
 
-def test_the_probability_is_grey_and_agrees_with_the_mask(http, sample):
+def test_the_probability_is_grey_and_agrees_with_the_mask(http: httpx.Client, sample: bytes) -> None:
     grey = picture(http.post("/?output=probability", content=sample))
     mask = picture(http.post("/", content=sample))
     assert grey.mode == "L"
     assert ((np.asarray(grey) >= 128) == np.asarray(mask)).all()
 
 
-def test_a_higher_threshold_gives_a_smaller_mask_inside_the_larger(http, sample):
+def test_a_higher_threshold_gives_a_smaller_mask_inside_the_larger(http: httpx.Client, sample: bytes) -> None:
     low, high = (np.asarray(picture(http.post(f"/?threshold={t}", content=sample))) for t in (0.1, 0.9))
     assert high.sum() < low.sum()
     assert (high <= low).all()
 
 
-def test_an_overlay_has_the_photos_pixels_where_the_mask_is_black(http, sample, encode):
+def test_an_overlay_has_the_photos_pixels_where_the_mask_is_black(
+    http: httpx.Client, sample: bytes, encode: Encode
+) -> None:
     data = encode(Image.open(io.BytesIO(sample)), "PNG")
     overlay = np.asarray(picture(http.post("/?output=overlay", content=data)))
     mask = np.asarray(picture(http.post("/", content=data)))
@@ -151,7 +158,7 @@ def test_an_overlay_has_the_photos_pixels_where_the_mask_is_black(http, sample, 
     assert (overlay[~mask] == photo[~mask]).all()
 
 
-def test_a_cutout_is_clear_where_the_mask_is_black(http, sample):
+def test_a_cutout_is_clear_where_the_mask_is_black(http: httpx.Client, sample: bytes) -> None:
     cutout = picture(http.post("/?output=cutout", content=sample))
     probability = np.asarray(picture(http.post("/?output=probability", content=sample)))
     assert cutout.mode == "RGBA"
@@ -160,7 +167,7 @@ def test_a_cutout_is_clear_where_the_mask_is_black(http, sample):
     assert (alpha[probability > 180] == 255).all()
 
 
-def test_json_says_how_much_of_the_photo_each_class_is(http, sample):
+def test_json_says_how_much_of_the_photo_each_class_is(http: httpx.Client, sample: bytes) -> None:
     summary = http.post("/?output=json", content=sample).json()
     mask = np.asarray(picture(http.post("/", content=sample)))
     background, pet = summary["classes"]
@@ -173,7 +180,7 @@ def test_json_says_how_much_of_the_photo_each_class_is(http, sample):
     assert (rebuilt == mask).all()
 
 
-def test_one_class_can_be_asked_for(http, sample):
+def test_one_class_can_be_asked_for(http: httpx.Client, sample: bytes) -> None:
     pet = np.asarray(picture(http.post("/?class=pet", content=sample)))
     background = np.asarray(picture(http.post("/?class=background", content=sample)))
     assert (pet == ~background).all()
@@ -181,19 +188,19 @@ def test_one_class_can_be_asked_for(http, sample):
     assert [entry["name"] for entry in only] == ["pet"]
 
 
-def test_the_mask_can_have_the_models_own_size(http, sample):
+def test_the_mask_can_have_the_models_own_size(http: httpx.Client, sample: bytes) -> None:
     assert picture(http.post("/?size=model", content=sample)).size == (256, 256)
     assert picture(http.post("/?size=model&output=overlay", content=sample)).size == (256, 256)
 
 
-def test_predict_gives_the_raw_tensor_as_the_older_recipe_did(http, sample):
+def test_predict_gives_the_raw_tensor_as_the_older_recipe_did(http: httpx.Client, sample: bytes) -> None:
     result = np.asarray(http.post("/predict", files={"file": sample}).json()["result"])
     assert result.shape == (1, 256, 256, 1)
     mask = np.asarray(picture(http.post("/?size=model", content=sample)))
     assert ((result[0, ..., 0] * 255).round() >= 128).astype(bool).tolist() == mask.tolist()
 
 
-def test_the_model_describes_itself(http):
+def test_the_model_describes_itself(http: httpx.Client) -> None:
     about = http.get("/").json()
     assert about["name"] == "pets"
     assert len(about["sha256"]) == 64
@@ -204,7 +211,7 @@ def test_the_model_describes_itself(http):
     assert http.head("/").status_code == 200
 
 
-def test_health_turns_good_with_the_first_mask(sample):
+def test_health_turns_good_with_the_first_mask(sample: bytes) -> None:
     with serving() as url, httpx.Client(base_url=url, timeout=60) as client:
         assert client.get("/health").status_code == 503
         assert client.post("/", content=b"no photo").status_code == 415
@@ -214,7 +221,9 @@ def test_health_turns_good_with_the_first_mask(sample):
         assert "x-cold-start" not in client.post("/", content=sample).headers
 
 
-def test_bad_input_gets_the_status_and_code_of_the_table_and_the_next_photo_a_mask(http, sample, encode):
+def test_bad_input_gets_the_status_and_code_of_the_table_and_the_next_photo_a_mask(
+    http: httpx.Client, sample: bytes, encode: Encode
+) -> None:
     huge = bytearray(encode(Image.new("1", (8, 8)), "BMP"))
     huge[18:26] = (60_000).to_bytes(4, "little") * 2
     cases = [
@@ -244,7 +253,7 @@ def test_bad_input_gets_the_status_and_code_of_the_table_and_the_next_photo_a_ma
     assert picture(http.post("/", content=sample)).size == (451, 300)
 
 
-def test_the_limits_are_those_of_the_environment(sample):
+def test_the_limits_are_those_of_the_environment(sample: bytes) -> None:
     limits = {"MAX_UPLOAD_BYTES": str(len(sample)), "MAX_PIXELS": str(451 * 300)}
     with serving(**limits) as url, httpx.Client(base_url=url, timeout=60) as client:
         assert client.post("/", content=sample).status_code == 200
@@ -253,7 +262,7 @@ def test_the_limits_are_those_of_the_environment(sample):
         assert client.get("/").json()["limits"] == {"upload_bytes": len(sample), "pixels": 451 * 300}
 
 
-def test_who_finds_no_interpreter_in_time_is_told_when_to_come_back(sample):
+def test_who_finds_no_interpreter_in_time_is_told_when_to_come_back(sample: bytes) -> None:
     with serving(INTERPRETERS="1", WAIT_LIMIT_S="0.001") as url, httpx.Client(base_url=url, timeout=60) as client:
         large = variants(sample, 1)[0]
         with io.BytesIO() as file:
@@ -268,7 +277,7 @@ def test_who_finds_no_interpreter_in_time_is_told_when_to_come_back(sample):
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
 
 
-def test_json_lines_are_what_the_function_logs_of_a_fault(capfd):
+def test_json_lines_are_what_the_function_logs_of_a_fault(capfd: pytest.CaptureFixture[str]) -> None:
     import main
 
     capfd.readouterr()  # what the runtime says when it is loaded
@@ -285,7 +294,7 @@ def test_json_lines_are_what_the_function_logs_of_a_fault(capfd):
     assert "secret" not in text
 
 
-def test_every_answer_carries_the_guards(http, sample):
+def test_every_answer_carries_the_guards(http: httpx.Client, sample: bytes) -> None:
     answers = (
         http.post("/", content=sample),
         http.post("/", content=b"x"),
@@ -299,7 +308,9 @@ def test_every_answer_carries_the_guards(http, sample):
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
-def test_each_request_leaves_one_line_that_joins_its_trace_and_holds_nothing_of_the_photo(capfd, sample):
+def test_each_request_leaves_one_line_that_joins_its_trace_and_holds_nothing_of_the_photo(
+    capfd: pytest.CaptureFixture[str], sample: bytes
+) -> None:
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     cloud = "105445aa7843bc8bf206b12000100000/1;o=1"
     with serving(GOOGLE_CLOUD_PROJECT="project", K_SERVICE="pets") as url, httpx.Client(base_url=url) as client:
@@ -325,7 +336,7 @@ def test_each_request_leaves_one_line_that_joins_its_trace_and_holds_nothing_of_
     assert "logging.googleapis.com/trace" not in nonsense
 
 
-def test_an_upload_that_trickles_is_cut_off_and_others_are_served_meanwhile(sample):
+def test_an_upload_that_trickles_is_cut_off_and_others_are_served_meanwhile(sample: bytes) -> None:
     with serving(REQUEST_TIMEOUT_S="1", THREADS="2") as url:
         host, port = url.removeprefix("http://").split(":")
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sample)}\r\n\r\n".encode()
@@ -346,7 +357,7 @@ def test_an_upload_that_trickles_is_cut_off_and_others_are_served_meanwhile(samp
         assert httpx.post(url, content=sample).status_code == 200
 
 
-def test_an_upload_is_never_written_to_disk(sample, encode):
+def test_an_upload_is_never_written_to_disk(sample: bytes, encode: Encode) -> None:
     large = encode(Image.effect_noise((3000, 3000), 80).convert("RGB"), "PNG")
     assert len(large) > 20_000_000
     no_file_past_8_kib = "bash", "-c", 'ulimit -f 8; exec "$@" 2>/dev/null', "-"

@@ -19,7 +19,7 @@ from PIL import Image
 from model.serving.settings import BUNDLED_MODEL
 from model.tflite.card import read_member
 from tests.support import gcs_emulator
-from tests.support.function_process import serving
+from tests.support.function_process import Function, serving
 from tests.support.gcs_emulator import Bucket
 from tests.support.paths import ROOT
 
@@ -106,7 +106,9 @@ def plant(bucket: Bucket, name: str, source: int, version: str = VERSION, text: 
     return int(blob.generation)
 
 
-def test_a_photo_that_comes_to_the_bucket_gets_the_mask_that_the_function_answers(bucket, function, sample):
+def test_a_photo_that_comes_to_the_bucket_gets_the_mask_that_the_function_answers(
+    bucket: Bucket, function: Function, sample: bytes
+) -> None:
     generation = bucket.put("deep/cat ü#?.jpg", sample, "photos")
     answer = post(function, event("deep/cat ü#?.jpg", generation))
     assert outcome(answer) == "mask"
@@ -123,7 +125,9 @@ def test_a_photo_that_comes_to_the_bucket_gets_the_mask_that_the_function_answer
 
 
 @pytest.mark.parametrize("wrap", [lambda data: {"data": data}, lambda data: {"data_base64": _base64(data)}])
-def test_structured_mode_is_taken_too(bucket, function, sample, wrap: Callable[[Any], dict[str, Any]]):
+def test_structured_mode_is_taken_too(
+    bucket: Bucket, function: Function, sample: bytes, wrap: Callable[[Any], dict[str, Any]]
+) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     envelope = {"specversion": "1.0", "id": "1", "type": FINALIZED, "source": "//storage.googleapis.com/x"}
     body = json.dumps(envelope | wrap(event("a.jpg", generation)))
@@ -136,13 +140,13 @@ def _base64(data: Any) -> str:
     return base64.b64encode(json.dumps(data).encode()).decode()
 
 
-def test_photos_that_differ_in_their_ending_alone_have_masks_of_their_own(bucket, function):
+def test_photos_that_differ_in_their_ending_alone_have_masks_of_their_own(bucket: Bucket, function: Function) -> None:
     for name in ("a", "a.jpg", "a.png", "a.jpg.png"):
         assert outcome(post(function, event(name, bucket.put(name, drawn("red"), "photos")))) == "mask"
     assert masks(bucket).keys() == {"a.png", "a.jpg.png", "a.png.png", "a.jpg.png.png"}
 
 
-def test_an_event_that_is_delivered_again_changes_nothing(bucket, function, sample):
+def test_an_event_that_is_delivered_again_changes_nothing(bucket: Bucket, function: Function, sample: bytes) -> None:
     data = event("a.jpg", bucket.put("a.jpg", sample, "photos"))
     post(function, data)
     before = masks(bucket)["a.jpg.png"].generation
@@ -150,7 +154,9 @@ def test_an_event_that_is_delivered_again_changes_nothing(bucket, function, samp
     assert masks(bucket)["a.jpg.png"].generation == before
 
 
-def test_a_newer_photo_gets_a_newer_mask_and_the_older_event_is_late(bucket, function, sample):
+def test_a_newer_photo_gets_a_newer_mask_and_the_older_event_is_late(
+    bucket: Bucket, function: Function, sample: bytes
+) -> None:
     older = event("a.jpg", bucket.put("a.jpg", drawn("red"), "photos"))
     assert outcome(post(function, older)) == "mask"
     newer = event("a.jpg", bucket.put("a.jpg", sample, "photos"))
@@ -161,7 +167,9 @@ def test_a_newer_photo_gets_a_newer_mask_and_the_older_event_is_late(bucket, fun
     assert mask.download_as_bytes() == function.post("/", content=sample).content
 
 
-def test_a_photo_that_was_replaced_before_its_event_came_is_left_to_the_next_event(bucket, function, sample):
+def test_a_photo_that_was_replaced_before_its_event_came_is_left_to_the_next_event(
+    bucket: Bucket, function: Function, sample: bytes
+) -> None:
     older = event("a.jpg", bucket.put("a.jpg", drawn("red"), "photos"))
     bucket.put("a.jpg", sample, "photos")
     assert outcome(post(function, older)) == "gone"
@@ -169,14 +177,14 @@ def test_a_photo_that_was_replaced_before_its_event_came_is_left_to_the_next_eve
 
 
 @pytest.mark.parametrize("name", ["a.jpg.png", "a.jpg.error.json"])
-def test_what_is_there_of_a_newer_photo_stays(bucket, function, sample, name: str):
+def test_what_is_there_of_a_newer_photo_stays(bucket: Bucket, function: Function, sample: bytes, name: str) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     planted = plant(bucket, name, int(generation) + 1)
     assert outcome(post(function, event("a.jpg", generation))) == "present"
     assert {each.name: each.generation for each in masks(bucket).values()} == {name: planted}
 
 
-def test_a_mask_of_another_version_of_the_model_is_made_anew(bucket, function, sample):
+def test_a_mask_of_another_version_of_the_model_is_made_anew(bucket: Bucket, function: Function, sample: bytes) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     plant(bucket, "a.jpg.png", int(generation), version="0")
     assert outcome(post(function, event("a.jpg", generation))) == "mask"
@@ -186,8 +194,8 @@ def test_a_mask_of_another_version_of_the_model_is_made_anew(bucket, function, s
 @pytest.mark.parametrize("name", ["a.jpg.png", "a.jpg.error.json"])
 @pytest.mark.parametrize(("difference", "stays"), [(1, True), (-1, False)])
 def test_of_two_who_write_at_once_the_newer_photo_wins(
-    bucket, function, sample, name: str, difference: int, stays: bool
-):
+    bucket: Bucket, function: Function, sample: bytes, name: str, difference: int, stays: bool
+) -> None:
     """The other writes after the function has looked, and before it writes."""
     generation = bucket.put("a.jpg", sample, "photos")
     bucket.before_writes = [lambda: plant(bucket, name, int(generation) + difference)]
@@ -197,7 +205,7 @@ def test_of_two_who_write_at_once_the_newer_photo_wins(
     assert int(left.metadata["source-generation"]) == int(generation) + (difference if stays else 0)
 
 
-def test_what_is_about_to_be_removed_stays_if_it_is_written_anew_just_then(bucket, function):
+def test_what_is_about_to_be_removed_stays_if_it_is_written_anew_just_then(bucket: Bucket, function: Function) -> None:
     generation = bucket.put("a.jpg", b"some text", "photos")
     plant(bucket, "a.jpg.png", int(generation) - 1)
     bucket.before_writes = [lambda: None, lambda: plant(bucket, "a.jpg.png", int(generation) + 1)]
@@ -207,7 +215,7 @@ def test_what_is_about_to_be_removed_stays_if_it_is_written_anew_just_then(bucke
     assert masks(bucket).keys() == {"a.jpg.png"}
 
 
-def test_a_photo_that_is_stored_compressed_is_read_as_it_was(bucket, function, sample):
+def test_a_photo_that_is_stored_compressed_is_read_as_it_was(bucket: Bucket, function: Function, sample: bytes) -> None:
     blob = bucket.client().bucket("photos").blob("a.jpg")
     blob.content_encoding = "gzip"
     blob.upload_from_string(gzip.compress(sample), content_type="image/jpeg")
@@ -219,7 +227,7 @@ def test_a_photo_that_is_stored_compressed_is_read_as_it_was(bucket, function, s
 
 
 @pytest.mark.parametrize("why", UNUSABLE)
-def test_a_photo_that_will_never_work_has_a_note_that_says_why(bucket, function, why: str):
+def test_a_photo_that_will_never_work_has_a_note_that_says_why(bucket: Bucket, function: Function, why: str) -> None:
     code, data = why.partition(" ")[0], UNUSABLE[why]
     generation = bucket.put("a.jpg", data, "photos")
     about = event("a.jpg", generation, size=str(len(data)))
@@ -241,7 +249,7 @@ def test_a_photo_that_will_never_work_has_a_note_that_says_why(bucket, function,
     assert masks(bucket)["a.jpg.error.json"].generation == note.generation
 
 
-def test_the_size_in_an_event_is_not_believed(bucket, function, sample):
+def test_the_size_in_an_event_is_not_believed(bucket: Bucket, function: Function, sample: bytes) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     assert outcome(post(function, event("a.jpg", generation, size="999999999"))) == "mask"
     generation = bucket.put("b.jpg", bytes(300_001), "photos")
@@ -249,14 +257,18 @@ def test_the_size_in_an_event_is_not_believed(bucket, function, sample):
     assert outcome(post(function, event("c.jpg", "9" * 18, size="999999999"))) == "gone"
 
 
-def test_a_mask_takes_the_place_of_a_note_and_a_note_that_of_a_mask(bucket, function, sample):
+def test_a_mask_takes_the_place_of_a_note_and_a_note_that_of_a_mask(
+    bucket: Bucket, function: Function, sample: bytes
+) -> None:
     for data, name in ((sample, "a.jpg.png"), (b"text", "a.jpg.error.json"), (sample, "a.jpg.png")):
         outcome(post(function, event("a.jpg", bucket.put("a.jpg", data, "photos"))))
         assert masks(bucket).keys() == {name}
 
 
 @pytest.mark.parametrize("newer", ["a.jpg.png", "a.jpg.error.json"])
-def test_what_one_who_was_killed_did_not_remove_is_removed_by_the_next(bucket, function, sample, newer: str):
+def test_what_one_who_was_killed_did_not_remove_is_removed_by_the_next(
+    bucket: Bucket, function: Function, sample: bytes, newer: str
+) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     for name in ("a.jpg.png", "a.jpg.error.json"):
         plant(bucket, name, int(generation) + (name == newer))
@@ -274,12 +286,16 @@ def test_what_one_who_was_killed_did_not_remove_is_removed_by_the_next(bucket, f
         (event("ü" * 510, "1"), FINALIZED, "name-too-long"),
     ],
 )
-def test_an_event_that_no_mask_comes_of_is_refused_and_not_asked_for_again(bucket, function, data, kind, code):
+def test_an_event_that_no_mask_comes_of_is_refused_and_not_asked_for_again(
+    bucket: Bucket, function: Function, data, kind, code
+) -> None:
     assert outcome(post(function, data, kind)) == f"refused; code={code}"
     assert masks(bucket) == {}
 
 
-def test_what_the_function_has_not_written_it_does_not_overwrite(bucket, function, sample):
+def test_what_the_function_has_not_written_it_does_not_overwrite(
+    bucket: Bucket, function: Function, sample: bytes
+) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     bucket.put("a.jpg.png", NOT_OURS.encode(), "masks")
     assert outcome(post(function, event("a.jpg", generation))) == "refused; code=not-ours"
@@ -288,21 +304,25 @@ def test_what_the_function_has_not_written_it_does_not_overwrite(bucket, functio
 
 @pytest.mark.parametrize("faults", ["faults", "about_faults", "write_faults"])
 @pytest.mark.parametrize("fault", [gcs_emulator.refuse(503), gcs_emulator.refuse(429), gcs_emulator.cut])
-def test_a_fault_that_passes_soon_is_waited_out(bucket, function, sample, faults: str, fault: gcs_emulator.Fault):
+def test_a_fault_that_passes_soon_is_waited_out(
+    bucket: Bucket, function: Function, sample: bytes, faults: str, fault: gcs_emulator.Fault
+) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     setattr(bucket, faults, [fault])
     assert outcome(post(function, event("a.jpg", generation))) in ("mask", "present")
     assert masks(bucket)["a.jpg.png"].download_as_bytes() == function.post("/", content=sample).content
 
 
-def test_bytes_that_changed_on_the_way_are_read_anew(bucket, function, sample):
+def test_bytes_that_changed_on_the_way_are_read_anew(bucket: Bucket, function: Function, sample: bytes) -> None:
     generation = bucket.put("a.jpg", sample, "photos")
     bucket.faults = [gcs_emulator.flip]
     assert outcome(post(function, event("a.jpg", generation))) == "mask"
 
 
 @pytest.mark.parametrize("faults", ["faults", "about_faults", "write_faults"])
-def test_a_fault_that_does_not_pass_soon_asks_for_another_delivery(bucket, function, sample, faults: str):
+def test_a_fault_that_does_not_pass_soon_asks_for_another_delivery(
+    bucket: Bucket, function: Function, sample: bytes, faults: str
+) -> None:
     about = event("a.jpg", bucket.put("a.jpg", sample, "photos"))
     setattr(bucket, faults, [gcs_emulator.refuse(403)])
     answer = post(function, about)
@@ -315,17 +335,19 @@ def test_a_fault_that_does_not_pass_soon_asks_for_another_delivery(bucket, funct
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b'{"bucket": "photos"}', b'{"bucket": "photos", "name": 1, "generation": "1"}']
 )
-def test_an_event_that_cannot_be_read_is_told_so(function, body: bytes):
+def test_an_event_that_cannot_be_read_is_told_so(function: Function, body: bytes) -> None:
     for headers in ({"ce-type": FINALIZED}, {"Content-Type": "application/cloudevents+json"}):
         answer = function.post("/", content=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (400, "bad-event")
 
 
-def test_photos_are_answered_as_ever_beside_events(function, sample):
+def test_photos_are_answered_as_ever_beside_events(function: Function, sample: bytes) -> None:
     assert function.post("/", content=sample).status_code == 200
 
 
-def test_several_buckets_of_photos_have_folders_of_their_own_and_a_note_is_logged_once(running, bucket, sample, capfd):
+def test_several_buckets_of_photos_have_folders_of_their_own_and_a_note_is_logged_once(
+    running, bucket: Bucket, sample: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
     two = SETTINGS | {"PHOTO_BUCKETS": "photos, more-photos", "STORAGE_EMULATOR_HOST": running.url}
     with serving(**two) as url, httpx.Client(base_url=url, timeout=60) as function:
         for name in ("photos", "more-photos"):
@@ -342,19 +364,19 @@ def test_several_buckets_of_photos_have_folders_of_their_own_and_a_note_is_logge
     assert [line["message"] for line in logged] == ["gs://photos/b.jpg has a note in place of a mask: not-a-photo"]
 
 
-def test_until_the_model_is_here_events_are_to_come_again(running, bucket, sample):
+def test_until_the_model_is_here_events_are_to_come_again(running, bucket: Bucket, sample: bytes) -> None:
     late = SETTINGS | {"MODEL_URI": "gs://models/none.tflite", "STORAGE_EMULATOR_HOST": running.url}
     with serving(**late) as url, httpx.Client(base_url=url, timeout=60) as function:
         answer = post(function, event("a.jpg", bucket.put("a.jpg", sample, "photos")))
         assert (answer.status_code, answer.json()["code"]) == (503, "model-not-found")
 
 
-def test_with_no_buckets_set_an_event_is_no_photo(http):
+def test_with_no_buckets_set_an_event_is_no_photo(http: httpx.Client) -> None:
     assert post(http, event("a.jpg", "1")).status_code == 415
     assert http.get("/").json()["events"] is None
 
 
-def test_buckets_that_make_no_sense_together_stop_the_function_at_its_start():
+def test_buckets_that_make_no_sense_together_stop_the_function_at_its_start() -> None:
     code = "from functions_framework import create_app; create_app('run', 'main.py')"
     env = {**os.environ, "PHOTO_BUCKETS": "photos", "MASK_BUCKET": "photos"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ def mask_of(http: httpx.Client, photo: bytes) -> Image.Image:
     return Image.open(io.BytesIO(http.post("/", content=photo).raise_for_status().content))
 
 
-def test_the_mask_of_the_sample_is_one_piece_that_covers_the_cat(http: httpx.Client, sample: bytes):
+def test_the_mask_of_the_sample_is_one_piece_that_covers_the_cat(http: httpx.Client, sample: bytes) -> None:
     mask = mask_of(http, sample)
     assert all(mask.getpixel(point) for point in CAT)
     assert not any(mask.getpixel(point) for point in NOT_CAT)
@@ -27,7 +27,7 @@ def test_the_mask_of_the_sample_is_one_piece_that_covers_the_cat(http: httpx.Cli
     assert (pieces == 100).sum() > 0.98 * (pieces > 0).sum()
 
 
-def test_a_photo_of_nothing_has_an_empty_mask(http: httpx.Client):
+def test_a_photo_of_nothing_has_an_empty_mask(http: httpx.Client) -> None:
     with io.BytesIO() as file:
         Image.linear_gradient("L").resize((400, 300)).convert("RGB").save(file, "PNG")
         mask = mask_of(http, file.getvalue())

@@ -13,7 +13,7 @@ from tests.support import gcs_emulator
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes by signal, which Windows has not")
 
 
-def test_whatever_goes_wrong_every_photo_has_its_mask_or_note_in_the_end_and_nothing_else_is_there():
+def test_whatever_goes_wrong_every_photo_has_its_mask_or_note_in_the_end_and_nothing_else_is_there() -> None:
     told = run(Play(photos=60, kill_every_s=1.5))
     assert told["wrong"] == []
     assert min(told[name] for name in ("replaced", "unusable", "duplicates", "redeliveries", "kills")) > 0
@@ -21,7 +21,7 @@ def test_whatever_goes_wrong_every_photo_has_its_mask_or_note_in_the_end_and_not
     assert {"mask", "present", "gone"} <= told["outcomes"].keys()
 
 
-def test_the_proof_sees_what_is_missing_wrong_old_or_too_much():
+def test_the_proof_sees_what_is_missing_wrong_old_or_too_much() -> None:
     with gcs_emulator.running(MASKS) as bucket:
         masks = bucket.client().bucket(MASKS)
         for name, source in (

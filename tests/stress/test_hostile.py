@@ -42,8 +42,8 @@ def assert_serves(function: Function, sample: bytes, right: bytes) -> None:
 
 
 def test_six_hundred_hostile_bodies_get_a_mask_or_a_problem_within_the_memory_and_the_next_photo_its_mask(
-    function, sample, right
-):
+    function: Function, sample: bytes, right
+) -> None:
     before = function.workers()
     findings = send(function.url, cases(600, seed=8), function.pss_mb)
     assert findings.wrong == []
@@ -54,7 +54,7 @@ def test_six_hundred_hostile_bodies_get_a_mask_or_a_problem_within_the_memory_an
     assert function.workers() == before
 
 
-def test_what_the_largest_photos_took_is_given_back(function):
+def test_what_the_largest_photos_took_is_given_back(function: Function) -> None:
     large = plain_png(10_000, 10_000, 6, 4)
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda photo: httpx.post(function.url, content=photo, timeout=60), [large] * 4))
@@ -62,7 +62,7 @@ def test_what_the_largest_photos_took_is_given_back(function):
     assert function.pss_mb() < 350  # where each thread keeps a heap of its own, 900 and more
 
 
-def test_the_corpus_is_the_same_for_the_same_seed_and_has_each_format_cut_at_each_percent():
+def test_the_corpus_is_the_same_for_the_same_seed_and_has_each_format_cut_at_each_percent() -> None:
     first, again, other = (list(itertools.islice(flips(random.Random(seed)), 40)) for seed in (1, 1, 2))
     assert first == again != other
     assert len({case.body for case in truncations()}) >= 99 * len(FORMATS) * 0.99
@@ -78,7 +78,7 @@ def test_the_corpus_is_the_same_for_the_same_seed_and_has_each_format_cut_at_eac
         (None, "no answer"),
     ],
 )
-def test_an_answer_that_must_not_be_is_found(answer, fault):
+def test_an_answer_that_must_not_be_is_found(answer, fault) -> None:
     findings = Findings()
     findings.add(Case("photo", good("PNG"), size_wh=(60, 44)), answer, 0.1)
     assert fault in findings.wrong[0]
@@ -86,13 +86,15 @@ def test_an_answer_that_must_not_be_is_found(answer, fault):
         assert judge(Case("text", b"hello"), answer)
 
 
-def test_a_photo_in_chunks_without_a_length_gets_its_mask(function, sample, right):
+def test_a_photo_in_chunks_without_a_length_gets_its_mask(function: Function, sample: bytes, right) -> None:
     with connected(function.port) as connection:
         connection.sendall(head("Transfer-Encoding: chunked") + chunked(sample, 777))
         assert answer(connection) == (200, right)
 
 
-def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(function, sample, right):
+def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(
+    function: Function, sample: bytes, right
+) -> None:
     with connected(function.port) as connection:
         connection.sendall(head(f"Content-Length: {len(sample)}"))
         trickle(connection, sample[:-1], 10, 0.1)
@@ -120,7 +122,7 @@ def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(fun
         "before the last chunk",
     ],
 )
-def test_who_hangs_up_early_disturbs_nobody(function, sample, right, sent):
+def test_who_hangs_up_early_disturbs_nobody(function: Function, sample: bytes, right, sent) -> None:
     for _ in range(40):  # more than there are threads
         with connected(function.port) as connection:
             connection.sendall(sent)
@@ -146,14 +148,16 @@ def test_who_hangs_up_early_disturbs_nobody(function, sample, right, sent):
         b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ],
 )
-def test_a_request_whose_lengths_or_lines_make_no_sense_is_refused_or_dropped(function, sample, right, sent):
+def test_a_request_whose_lengths_or_lines_make_no_sense_is_refused_or_dropped(
+    function: Function, sample: bytes, right, sent
+) -> None:
     with connected(function.port) as connection:
         connection.sendall(sent)
         assert status(connection) in (0, *range(400, 500), 501)  # 501: of a transfer coding that nobody knows
     assert_serves(function, sample, right)
 
 
-def test_a_length_that_promises_more_than_comes_is_no_mask(function, sample, right):
+def test_a_length_that_promises_more_than_comes_is_no_mask(function: Function, sample: bytes, right) -> None:
     with connected(function.port) as connection:
         connection.sendall(head(f"Content-Length: {len(sample) + 1000}") + sample)
         connection.shutdown(1)  # nothing more will come

@@ -6,7 +6,7 @@ from tests.stress import soak
 from tests.support.function_process import launched
 
 
-def test_in_a_storm_of_twenty_seconds_each_photo_gets_its_own_mask_or_is_told_to_come_back():
+def test_in_a_storm_of_twenty_seconds_each_photo_gets_its_own_mask_or_is_told_to_come_back() -> None:
     with launched(**soak.ENV) as function:
         report = soak.soak(function, 20)
     assert report.outcomes["wrong"] == report.outcomes["lost"] == 0
@@ -25,7 +25,7 @@ def test_in_a_storm_of_twenty_seconds_each_photo_gets_its_own_mask_or_is_told_to
         ({"outcomes": {"lost": 2}}, "2 lost"),
     ],
 )
-def test_what_must_not_be_is_reported(change, fault):
+def test_what_must_not_be_is_reported(change, fault) -> None:
     good = {"pss_mb": [100.0] * 30, "threads": [9.0] * 30, "back_s": 1.0, "before_ms": 9.0}
     assert soak.Report(**good).faults() == []
     values = {**good, **change}

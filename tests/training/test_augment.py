@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
@@ -15,7 +17,7 @@ def ring() -> Image.Image:
     return Image.fromarray(ids)
 
 
-def test_a_border_that_nobody_classified_becomes_a_slope_and_all_else_stays():
+def test_a_border_that_nobody_classified_becomes_a_slope_and_all_else_stays() -> None:
     target = np.asarray(augment.sloped(ring()))
     assert (target[40:80, 40:80] == 255).all()
     assert (target[:32] == 0).all()
@@ -27,7 +29,7 @@ def test_a_border_that_nobody_classified_becomes_a_slope_and_all_else_stays():
     assert (border < 185).all()
 
 
-def test_an_object_that_is_moved_is_smaller_and_its_place_is_random():
+def test_an_object_that_is_moved_is_smaller_and_its_place_is_random() -> None:
     rng = np.random.default_rng(0)
     photo = Image.new("RGB", (120, 120), "red")
     ids = [np.asarray(augment.shrink((photo, ring()), rng, soft=False)[1]) for _ in range(20)]
@@ -36,7 +38,7 @@ def test_an_object_that_is_moved_is_smaller_and_its_place_is_random():
     assert all(0 < (one == 1).mean() < (40 / 120) ** 2 for one in ids)
 
 
-def test_a_drawn_thing_changes_the_scene_where_it_is_and_nowhere_else():
+def test_a_drawn_thing_changes_the_scene_where_it_is_and_nowhere_else() -> None:
     rng = np.random.default_rng(1)
     scene, filling = Image.new("RGB", (96, 96), (10, 120, 10)), Image.new("RGB", (96, 96), (200, 30, 90))
     seen = 0
@@ -48,7 +50,7 @@ def test_a_drawn_thing_changes_the_scene_where_it_is_and_nowhere_else():
     assert seen > 30
 
 
-def test_scenes_without_an_object_have_empty_targets(tmp_path):
+def test_scenes_without_an_object_have_empty_targets(tmp_path: Path) -> None:
     photo = Image.effect_noise((120, 120), 60).convert("RGB")
     sample = Sample("one", tmp_path / "one.jpg", tmp_path / "one.png", "trimap", (photo, ring()))
     rng = np.random.default_rng(2)
@@ -58,7 +60,7 @@ def test_scenes_without_an_object_have_empty_targets(tmp_path):
     assert all(np.asarray(there.draw(0, 64, rng)[1]).any() for _ in range(8))
 
 
-def test_shade_falls_on_a_share_of_the_photos_and_never_turns_them_black():
+def test_shade_falls_on_a_share_of_the_photos_and_never_turns_them_black() -> None:
     photo = Image.new("RGB", (60, 40), (200, 150, 100))
     shaded = [np.asarray(augment.shade(photo, np.random.default_rng(seed))) for seed in range(200)]
     changed = [image for image in shaded if (image != photo).any()]

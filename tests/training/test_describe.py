@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -10,15 +11,15 @@ from model.errors import ModelRejected
 from model.tflite import card
 from model.training import describe
 from model.training.measure.interpreter import Interpreter
-from tests.training.support import refused
+from tests.training.support import Step, refused
 
 
 @pytest.fixture
-def model(converted, tmp_path):
+def model(converted: Path, tmp_path: Path):
     return shutil.copy(converted / "unet-bgr-int8-full.tflite", tmp_path / "unet.tflite")
 
 
-def test_everything_a_model_says_of_itself_is_shown(model, capsys):
+def test_everything_a_model_says_of_itself_is_shown(model, capsys: pytest.CaptureFixture[str]) -> None:
     describe.main([str(model)])
     text = capsys.readouterr().out
     assert "sha256" in text
@@ -29,7 +30,7 @@ def test_everything_a_model_says_of_itself_is_shown(model, capsys):
     assert '  order: "BGR"' in text
 
 
-def test_the_description_comes_as_json_too(model, capsys):
+def test_the_description_comes_as_json_too(model, capsys: pytest.CaptureFixture[str]) -> None:
     describe.main([str(model), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["outputs"][0]["shape"] == [1, 64, 64, 3]
@@ -37,7 +38,7 @@ def test_the_description_comes_as_json_too(model, capsys):
     assert found["card"]["labels"] == ["background", "red", "blue"]
 
 
-def test_ops_that_xnnpack_leaves_are_named(tmp_path):
+def test_ops_that_xnnpack_leaves_are_named(tmp_path: Path) -> None:
     import keras
     from keras import ops
 
@@ -52,7 +53,7 @@ def test_ops_that_xnnpack_leaves_are_named(tmp_path):
     assert found["not_taken_by_xnnpack"] == {"REVERSE_V2": 1}
 
 
-def test_a_card_is_written_over_the_one_there_and_leaves_all_else(model):
+def test_a_card_is_written_over_the_one_there_and_leaves_all_else(model) -> None:
     with zipfile.ZipFile(model, "a") as archive:
         archive.writestr("labels.txt", "background\nred\nblue\n")
     before = Interpreter(model).raw.get_tensor_details()
@@ -65,7 +66,7 @@ def test_a_card_is_written_over_the_one_there_and_leaves_all_else(model):
     assert len(Interpreter(model).raw.get_tensor_details()) == len(before)
 
 
-def test_a_model_of_others_gets_a_card(model):
+def test_a_model_of_others_gets_a_card(model) -> None:
     bare = model.read_bytes()
     with zipfile.ZipFile(model) as archive:
         model.write_bytes(bare[: archive.infolist()[0].header_offset])
@@ -78,14 +79,14 @@ def test_a_model_of_others_gets_a_card(model):
     assert found.labels == ("background", "class 1", "class 2")
 
 
-def test_a_card_without_sense_changes_nothing(model, run_step):
+def test_a_card_without_sense_changes_nothing(model, run_step: Step) -> None:
     before = model.read_bytes()
     assert "3" in refused(run_step("describe", model, "--write", "--classes", "one,two"))
     assert model.read_bytes() == before
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x1c\0\0\0TFL3"])
-def test_what_is_no_model_is_refused(tmp_path, data):
+def test_what_is_no_model_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m.tflite").write_bytes(data)
     with pytest.raises(ModelRejected, match=r"m\.tflite"):
         describe.describe(tmp_path / "m.tflite")

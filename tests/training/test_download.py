@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from model.training import dataset
 from model.training.cli import StepError
 from model.training.data import download
-from tests.training.support import draw, refused
+from tests.training.support import Step, draw, refused
 
 DATA = np.random.default_rng(0).bytes(700_000)
 MD5 = hashlib.md5(DATA).hexdigest()
@@ -76,25 +77,25 @@ def server():
         yield running
 
 
-def fetch(server, target, md5=MD5, name="a.bin"):
+def fetch(server, target, md5=MD5, name="a.bin") -> None:
     download.fetch(f"{server.url}/{name}", target, md5, pause_s=0)
 
 
-def test_a_file_is_fetched_once(server, tmp_path):
+def test_a_file_is_fetched_once(server: str, tmp_path: Path) -> None:
     for _ in range(2):
         fetch(server, tmp_path / "data" / "a.bin")
     assert (tmp_path / "data" / "a.bin").read_bytes() == DATA
     assert server.asked == [None]
 
 
-def test_a_cut_connection_is_taken_up_where_it_broke_off(server, tmp_path):
+def test_a_cut_connection_is_taken_up_where_it_broke_off(server: str, tmp_path: Path) -> None:
     server.cut_after = [300_000, 200_000]
     fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == DATA
     assert server.asked == [None, "bytes=300000-", "bytes=500000-"]
 
 
-def test_what_an_earlier_process_left_is_gone_on_with(server, tmp_path):
+def test_what_an_earlier_process_left_is_gone_on_with(server: str, tmp_path: Path) -> None:
     (tmp_path / "a.bin.part").write_bytes(DATA[:123_456])
     fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == DATA
@@ -102,39 +103,39 @@ def test_what_an_earlier_process_left_is_gone_on_with(server, tmp_path):
     assert not (tmp_path / "a.bin.part").exists()
 
 
-def test_a_server_without_ranges_begins_anew(server, tmp_path):
+def test_a_server_without_ranges_begins_anew(server: str, tmp_path: Path) -> None:
     server.ranges = False
     (tmp_path / "a.bin.part").write_bytes(b"x" * 1000)
     fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == DATA
 
 
-def test_a_whole_part_needs_nothing_more(server, tmp_path):
+def test_a_whole_part_needs_nothing_more(server: str, tmp_path: Path) -> None:
     (tmp_path / "a.bin.part").write_bytes(DATA)
     fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == DATA
 
 
-def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
+def test_a_wrong_checksum_leaves_nothing(server: str, tmp_path: Path) -> None:
     with pytest.raises(StepError, match="MD5 differs"):
         fetch(server, tmp_path / "a.bin", md5="0" * 32)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_recovers_is_waited_for(server, tmp_path):
+def test_a_server_that_recovers_is_waited_for(server: str, tmp_path: Path) -> None:
     server.failing = 3
     fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == DATA
 
 
-def test_a_server_that_does_not_recover_is_given_up_and_what_came_is_kept(server, tmp_path):
+def test_a_server_that_does_not_recover_is_given_up_and_what_came_is_kept(server: str, tmp_path: Path) -> None:
     server.cut_after = [100_000, *[0] * 20]
     with pytest.raises(StepError, match="the same command goes on with it"):
         fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin.part").read_bytes() == DATA[:100_000]
 
 
-def test_a_missing_file_is_refused_at_once(server, tmp_path):
+def test_a_missing_file_is_refused_at_once(server: str, tmp_path: Path) -> None:
     with pytest.raises(StepError, match="404"):
         fetch(server, tmp_path / "b.bin", name="b.bin")
     assert server.asked == [None]
@@ -149,7 +150,9 @@ def archive(folder, name):
         return stream.getvalue()
 
 
-def test_the_pets_are_fetched_unpacked_and_looked_through(tmp_path, monkeypatch, capsys):
+def test_the_pets_are_fetched_unpacked_and_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     photos, masks = draw(tmp_path / "theirs", 12)
     files = {"images.tar.gz": archive(photos, "images"), "annotations.tar.gz": archive(masks, "annotations/trimaps")}
     sums = {n.partition(".")[0]: (n, hashlib.md5(data).hexdigest()) for n, data in files.items()}
@@ -164,14 +167,14 @@ def test_the_pets_are_fetched_unpacked_and_looked_through(tmp_path, monkeypatch,
     assert (out / "dataset.png").stat().st_size > 1000
 
 
-def test_an_archive_that_is_none_leaves_no_folder(tmp_path):
+def test_an_archive_that_is_none_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(DATA)
     with pytest.raises(StepError, match="not the archive that was expected"):
         dataset.unpack(tmp_path / "a.tar.gz", tmp_path, "images")
     assert [p.name for p in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
-def test_broken_pairs_of_ones_own_are_listed_and_end_with_an_error(tmp_path, run_step):
+def test_broken_pairs_of_ones_own_are_listed_and_end_with_an_error(tmp_path: Path, run_step: Step) -> None:
     photos, masks = draw(tmp_path, 4)
     (photos / "round_1.jpg").write_bytes(b"")
     done = run_step("dataset", "--photos", photos, "--masks", masks, "--out", tmp_path / "out")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.training.support import CARD
 
 
 @pytest.fixture(scope="module")
-def judged(unets, converted, discs, tmp_path_factory):
+def judged(unets: dict[str, Path], converted: Path, discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory):
     """The folder of a report on the U-Net and two of its conversions, one of which ran in this Python."""
     out = tmp_path_factory.mktemp("report")
     models = [unets["BGR"], converted / "unet-bgr-float16.tflite", converted / "unet-bgr-int8-full.tflite"]
@@ -23,7 +24,7 @@ def judged(unets, converted, discs, tmp_path_factory):
     return out
 
 
-def test_models_are_judged_side_by_side(judged):
+def test_models_are_judged_side_by_side(judged) -> None:
     h5, half, integer = json.loads((judged / "report.json").read_text())
     assert h5["iou"] > 0.85
     assert abs(half["iou"] - h5["iou"]) < 0.002
@@ -35,7 +36,7 @@ def test_models_are_judged_side_by_side(judged):
     assert half["bytes"] < h5["bytes"]
 
 
-def test_what_each_costs_is_measured_in_each_runtime(judged):
+def test_what_each_costs_is_measured_in_each_runtime(judged) -> None:
     h5, half, _ = json.loads((judged / "report.json").read_text())
     assert h5["figures"] == []
     assert len(half["figures"]) == 2
@@ -45,7 +46,7 @@ def test_what_each_costs_is_measured_in_each_runtime(judged):
         assert figures["resident_mb"] > figures["model_mb"] > 0
 
 
-def test_the_report_can_be_looked_at(judged):
+def test_the_report_can_be_looked_at(judged) -> None:
     text = (judged / "report.md").read_text()
     assert "| unet-bgr.h5" in text
     assert "ai_edge_litert" in text
@@ -55,7 +56,7 @@ def test_the_report_can_be_looked_at(judged):
             assert picture.size == (1152, 960)
 
 
-def test_a_fall_over_the_limit_is_an_error(converted, discs, tmp_path):
+def test_a_fall_over_the_limit_is_an_error(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
     models = [converted / f"unet-bgr-{recipe}.tflite" for recipe in ("float32", "int8")]
     options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--max-drop", -1, "--out", tmp_path]
     with pytest.raises(StepError, match=r"int8\.tflite falls .* the limit is -1"):
@@ -63,7 +64,9 @@ def test_a_fall_over_the_limit_is_an_error(converted, discs, tmp_path):
     assert (tmp_path / "report.md").exists()
 
 
-def test_photos_without_an_object_are_held_against_what_is_marked(converted, discs, tmp_path):
+def test_photos_without_an_object_are_held_against_what_is_marked(
+    converted: Path, discs: tuple[Path, Path], tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "empty" / "grey.png")
     options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--negatives", tmp_path / "empty"]
@@ -72,7 +75,7 @@ def test_photos_without_an_object_are_held_against_what_is_marked(converted, dis
     assert verdict["marked"]["no object grey"] < 0.05
 
 
-def test_the_border_counts_as_object_at_its_best_threshold(drawn, tmp_path):
+def test_the_border_counts_as_object_at_its_best_threshold(drawn: tuple[Path, Path], tmp_path: Path) -> None:
     """A model that finds what is red."""
     import keras
 
@@ -90,7 +93,9 @@ def test_the_border_counts_as_object_at_its_best_threshold(drawn, tmp_path):
     assert 0 < verdict["border_threshold"] < 1
 
 
-def test_a_model_with_too_few_classes_is_refused(drawn, discs, tmp_path):
+def test_a_model_with_too_few_classes_is_refused(
+    drawn: tuple[Path, Path], discs: tuple[Path, Path], tmp_path: Path
+) -> None:
     import keras
 
     image = keras.Input((32, 32, 3))
@@ -99,7 +104,7 @@ def test_a_model_with_too_few_classes_is_refused(drawn, discs, tmp_path):
         evaluate.main([*map(str, [tmp_path / "m.keras", "--photos", discs[0], "--masks", discs[1], "--all"])])
 
 
-def test_a_python_that_cannot_run_the_model_says_why(tmp_path):
+def test_a_python_that_cannot_run_the_model_says_why(tmp_path: Path) -> None:
     (tmp_path / "bad.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     with pytest.raises(StepError, match=r"bad\.tflite cannot be measured with"):
         latency.measure_with(sys.executable, tmp_path / "bad.tflite", 1)

@@ -13,26 +13,26 @@ def square(size, x, side):
     return ids
 
 
-def test_iou_counts_the_classified_pixels_alone():
+def test_iou_counts_the_classified_pixels_alone() -> None:
     truth, mask = square(40, 10, 10), square(40, 15, 10)
     assert metrics.ious(metrics.confusion(mask, truth, 2))[1] == pytest.approx(50 / 150)
     truth[truth != mask] = UNKNOWN
     assert metrics.ious(metrics.confusion(mask, truth, 2)).tolist() == [1, 1]
 
 
-def test_a_class_that_is_rightly_absent_is_right_for_two_and_left_out_for_three():
+def test_a_class_that_is_rightly_absent_is_right_for_two_and_left_out_for_three() -> None:
     empty = np.zeros((4, 4), np.uint8)
     assert metrics.ious(metrics.confusion(empty, empty, 2)).tolist() == [1, 1]
     assert np.isnan(metrics.ious(metrics.confusion(empty, empty, 3))[1:]).all()
     assert metrics.ious(metrics.confusion(square(40, 5, 5), np.zeros((40, 40), np.uint8), 2))[1] == 0
 
 
-def test_a_mean_leaves_out_what_is_no_number():
+def test_a_mean_leaves_out_what_is_no_number() -> None:
     values = np.array([[1.0, np.nan, np.nan], [0.0, 0.5, np.nan]])
     np.testing.assert_array_equal(metrics.mean(values, axis=0), [0.5, 0.5, np.nan])
 
 
-def test_the_border_curve_is_the_iou_at_every_threshold():
+def test_the_border_curve_is_the_iou_at_every_threshold() -> None:
     rng = np.random.default_rng(0)
     probability = rng.integers(0, 256, (30, 20), np.uint8)
     truth = rng.choice([0, 1, UNKNOWN], (30, 20)).astype(np.uint8)
@@ -42,7 +42,7 @@ def test_the_border_curve_is_the_iou_at_every_threshold():
         assert curve[level] == pytest.approx((found & wanted).sum() / (found | wanted).sum())
 
 
-def test_outlines_near_each_other_agree_and_far_ones_do_not():
+def test_outlines_near_each_other_agree_and_far_ones_do_not() -> None:
     truth = square(200, 50, 80)  # outlines within 2 pixels agree
     assert metrics.boundary_f(truth, truth) == 1
     assert metrics.boundary_f(square(200, 52, 80), truth) == 1
@@ -51,7 +51,7 @@ def test_outlines_near_each_other_agree_and_far_ones_do_not():
     assert metrics.boundary_f(np.zeros_like(truth), np.zeros_like(truth)) == 1
 
 
-def test_an_outline_inside_what_nobody_classified_is_not_judged():
+def test_an_outline_inside_what_nobody_classified_is_not_judged() -> None:
     truth = square(200, 50, 80)
     truth[:, 45:75][truth[:, 45:75] == 1] = UNKNOWN
     truth[10:90, 40:50] = UNKNOWN

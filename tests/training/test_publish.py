@@ -12,7 +12,7 @@ import pytest
 
 from model.training import publish
 from model.training.cli import StepError
-from tests.training.support import refused
+from tests.training.support import Step, refused
 
 
 def binary() -> Path:
@@ -48,7 +48,7 @@ def storage():
 
 
 @pytest.fixture
-def model(converted, tmp_path):
+def model(converted: Path, tmp_path: Path):
     return shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "unet.tflite")
 
 
@@ -58,7 +58,7 @@ def download(url: str, name: str) -> bytes:
         return answer.read()
 
 
-def test_a_model_is_published_under_its_cards_name_and_version(storage, model, run_step):
+def test_a_model_is_published_under_its_cards_name_and_version(storage, model, run_step: Step) -> None:
     done = run_step("publish", model, "gs://shelf", STORAGE_EMULATOR_HOST=storage)
     assert done.returncode == 0, done.stderr
     uri, _, generation = done.stdout.strip().partition("#")
@@ -67,7 +67,7 @@ def test_a_model_is_published_under_its_cards_name_and_version(storage, model, r
     assert download(storage, "models/discs/7/discs.tflite") == model.read_bytes()
 
 
-def test_a_version_is_never_overwritten(storage, model, converted, monkeypatch):
+def test_a_version_is_never_overwritten(storage, model, converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage)
     publish.main([str(model), "gs://shelf", "--version", "8"])
     first = model.read_bytes()
@@ -77,7 +77,7 @@ def test_a_version_is_never_overwritten(storage, model, converted, monkeypatch):
     assert download(storage, "models/discs/8/discs.tflite") == first
 
 
-def test_what_arrives_changed_is_deleted_again(storage, model, monkeypatch):
+def test_what_arrives_changed_is_deleted_again(storage, model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage)
     monkeypatch.setattr(publish, "crc32c", lambda _: "AAAAAA==")
     with pytest.raises(StepError, match="differs from"):
@@ -86,7 +86,7 @@ def test_what_arrives_changed_is_deleted_again(storage, model, monkeypatch):
         download(storage, "models/discs/9/discs.tflite")
 
 
-def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_step):
+def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_step: Step) -> None:
     said = refused(run_step("publish", model, "gs://nowhere", STORAGE_EMULATOR_HOST=storage))
     assert "gs://nowhere/models/discs/7/discs.tflite cannot be written" in said
 
@@ -98,12 +98,12 @@ def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_s
         (["gs://shelf", "--version", "../1"], "cannot be part of the object's name"),
     ],
 )
-def test_names_that_are_none_are_refused(model, options, complaint):
+def test_names_that_are_none_are_refused(model, options, complaint: str) -> None:
     with pytest.raises(StepError, match=complaint):
         publish.main([str(model), *options])
 
 
-def test_a_model_without_a_card_is_not_published(tmp_path):
+def test_a_model_without_a_card_is_not_published(tmp_path: Path) -> None:
     (tmp_path / "bare.tflite").write_bytes(b"\x1c\0\0\0TFL3")
     with pytest.raises(StepError, match="has no card inside"):
         publish.main([str(tmp_path / "bare.tflite"), "gs://shelf"])

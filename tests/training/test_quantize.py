@@ -20,7 +20,7 @@ from model.training.cli import StepError
 from model.training.data import samples
 from model.training.measure import metrics
 from model.training.measure.interpreter import Interpreter
-from tests.training.support import CARD, ROOT, refused
+from tests.training.support import CARD, ROOT, Step, refused
 
 
 def served_iou(model: Path, discs: tuple[Path, Path], monkeypatch) -> float:
@@ -43,7 +43,9 @@ def segmenter_picture(body: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("order", ["BGR", "RGB"])
-def test_the_u_net_of_the_keras_example_is_converted_and_serves(unets, discs, order, tmp_path, monkeypatch):
+def test_the_u_net_of_the_keras_example_is_converted_and_serves(
+    unets: dict[str, Path], discs: tuple[Path, Path], order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     right, wrong = tmp_path / "right.tflite", tmp_path / "wrong.tflite"
     quantize.main([str(unets[order]), "--out", str(right), *CARD, "--order", order])
     assert served_iou(right, discs, monkeypatch) > 0.85
@@ -51,7 +53,7 @@ def test_the_u_net_of_the_keras_example_is_converted_and_serves(unets, discs, or
     assert served_iou(wrong, discs, monkeypatch) < 0.6
 
 
-def test_every_recipe_gives_its_own_kind_of_file(converted):
+def test_every_recipe_gives_its_own_kind_of_file(converted: Path) -> None:
     sizes = {recipe: (converted / f"unet-bgr-{recipe}.tflite").stat().st_size for recipe in quantize.RECIPES}
     assert len(list(converted.iterdir())) == len(quantize.RECIPES)
     assert sizes["float32"] > 1.3 * sizes["float16"]
@@ -64,11 +66,13 @@ def test_every_recipe_gives_its_own_kind_of_file(converted):
 
 
 @pytest.mark.parametrize("recipe", quantize.RECIPES)
-def test_every_recipe_serves(converted, discs, recipe, monkeypatch):
+def test_every_recipe_serves(
+    converted: Path, discs: tuple[Path, Path], recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert served_iou(converted / f"unet-bgr-{recipe}.tflite", discs, monkeypatch) > 0.85
 
 
-def test_the_options_are_in_the_card(converted):
+def test_the_options_are_in_the_card(converted: Path) -> None:
     found = card.read(converted / "unet-bgr-int8.tflite")
     assert found is not None
     assert (found.name, found.version, found.order) == ("discs", "7", "BGR")
@@ -77,7 +81,7 @@ def test_the_options_are_in_the_card(converted):
     assert (found.activation, len(found.palette)) == ("none", 3)
 
 
-def test_a_saved_model_converts_to_the_same_as_its_h5(unets, converted, tmp_path):
+def test_a_saved_model_converts_to_the_same_as_its_h5(unets: dict[str, Path], converted: Path, tmp_path: Path) -> None:
     quantize.main([str(unets["saved"]), "--recipe", "float32", "--out", str(tmp_path), *CARD, "--order", "BGR"])
     photo = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
     ours = Interpreter(tmp_path / "saved-float32.tflite")(photo)
@@ -90,7 +94,7 @@ def tiny(activation: str | None, size: int | None = 32, classes: int = 1) -> ker
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_keras_3_files_convert(tmp_path, suffix):
+def test_keras_3_files_convert(tmp_path: Path, suffix: str) -> None:
     tiny("sigmoid").save(tmp_path / f"m{suffix}")
     quantize.main([str(tmp_path / f"m{suffix}")])
     assert (tmp_path / "m-float16.tflite").is_file()
@@ -100,7 +104,9 @@ def test_keras_3_files_convert(tmp_path, suffix):
     ("activation", "classes", "told"),
     [("sigmoid", 1, "none"), (None, 1, "sigmoid"), ("softmax", 3, "none"), (None, 3, "softmax")],
 )
-def test_what_is_still_to_be_done_to_the_output_is_found_out(tmp_path, activation, classes, told):
+def test_what_is_still_to_be_done_to_the_output_is_found_out(
+    tmp_path: Path, activation, classes: int, told: str
+) -> None:
     tiny(activation, classes=classes).save(tmp_path / "m.keras")
     quantize.main([str(tmp_path / "m.keras"), "--std", "1"])
     found = card.read(tmp_path / "m-float16.tflite")
@@ -108,7 +114,7 @@ def test_what_is_still_to_be_done_to_the_output_is_found_out(tmp_path, activatio
     assert found.activation == told
 
 
-def test_a_size_that_the_model_leaves_open_must_be_said(tmp_path):
+def test_a_size_that_the_model_leaves_open_must_be_said(tmp_path: Path) -> None:
     tiny("sigmoid", size=None).save(tmp_path / "m.keras")
     with pytest.raises(StepError, match="say --size"):
         quantize.main([str(tmp_path / "m.keras")])
@@ -122,7 +128,7 @@ class Own(keras.layers.Layer):
         return inputs
 
 
-def test_a_model_with_objects_of_its_own_is_refused_in_one_line(tmp_path, run_step):
+def test_a_model_with_objects_of_its_own_is_refused_in_one_line(tmp_path: Path, run_step: Step) -> None:
     image = keras.Input((32, 32, 3))
     keras.Model(image, keras.layers.Conv2D(1, 1)(Own()(image))).save(tmp_path / "own.keras")
     said = refused(run_step("quantize", tmp_path / "own.keras"))
@@ -140,7 +146,7 @@ class Refused(tf.Module):
         return {"output": tf.raw_ops.Betainc(a=image, b=image, x=image)}
 
 
-def test_a_recipe_that_the_converter_refuses_leaves_no_file(tmp_path, run_step):
+def test_a_recipe_that_the_converter_refuses_leaves_no_file(tmp_path: Path, run_step: Step) -> None:
     model = Refused()
     tf.saved_model.save(model, str(tmp_path / "m"), signatures={"serving_default": model.__call__})
     said = refused(run_step("quantize", tmp_path / "m", "--out", tmp_path / "out"))
@@ -149,7 +155,7 @@ def test_a_recipe_that_the_converter_refuses_leaves_no_file(tmp_path, run_step):
     assert not any((tmp_path / "out").iterdir())
 
 
-def test_integers_need_photos_and_photos_that_are_there(tmp_path, unets):
+def test_integers_need_photos_and_photos_that_are_there(tmp_path: Path, unets: dict[str, Path]) -> None:
     with pytest.raises(StepError, match="needs --photos"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8"])
     with pytest.raises(StepError, match="there are no photos"):
@@ -159,7 +165,7 @@ def test_integers_need_photos_and_photos_that_are_there(tmp_path, unets):
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
 
 
-def test_classes_that_the_model_has_not_are_refused(unets):
+def test_classes_that_the_model_has_not_are_refused(unets: dict[str, Path]) -> None:
     with pytest.raises(StepError, match="names 2 classes"):
         quantize.main([str(unets["BGR"]), "--classes", "background,disc"])
 
@@ -172,20 +178,20 @@ def test_classes_that_the_model_has_not_are_refused(unets):
         ("bad.txt", b"no model", "and no SavedModel folder"),
     ],
 )
-def test_what_is_no_model_is_refused(tmp_path, name, content, complaint):
+def test_what_is_no_model_is_refused(tmp_path: Path, name: str, content, complaint: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(StepError, match=complaint):
         quantize.main([str(tmp_path / name)])
 
 
-def test_weights_alone_are_refused(tmp_path):
+def test_weights_alone_are_refused(tmp_path: Path) -> None:
     tiny("sigmoid").save_weights(tmp_path / "m.weights.h5")
     with pytest.raises(StepError, match="holds weights alone"):
         quantize.main([str(tmp_path / "m.weights.h5")])
 
 
-def test_a_full_disk_leaves_no_file(unets, tmp_path):
+def test_a_full_disk_leaves_no_file(unets: dict[str, Path], tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: writing fails in the same place."""
 
     def limit() -> None:
@@ -206,7 +212,7 @@ def test_a_full_disk_leaves_no_file(unets, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["dataset", "train", "quantize", "evaluate", "describe", "publish", "probe"])
-def test_every_step_explains_itself_without_loading_tensorflow(name, run_step):
+def test_every_step_explains_itself_without_loading_tensorflow(name: str, run_step: Step) -> None:
     done = run_step(name, "--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     assert f"python -m model.training.{name}" in done.stdout

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,18 +32,18 @@ def folder_of(tmp_path, *masks):
         ([[0, 1, 1, 0]] * 2, "ids", [0, 1, 1, 0]),
     ],
 )
-def test_the_kind_of_masks_is_told_by_their_values(tmp_path, values, kind, ids):
+def test_the_kind_of_masks_is_told_by_their_values(tmp_path: Path, values, kind, ids) -> None:
     found = samples.load(*folder_of(tmp_path, values))
     assert found.kind == kind
     assert np.asarray(found.samples[0].ids)[0].tolist() == ids
 
 
-def test_a_kind_that_is_named_wins_over_what_the_values_say(tmp_path):
+def test_a_kind_that_is_named_wins_over_what_the_values_say(tmp_path: Path) -> None:
     found = samples.load(*folder_of(tmp_path, [[1, 2, 3, 2]] * 2), kind="ids")
     assert (found.kind, found.classes) == ("ids", 4)
 
 
-def test_masks_in_a_palette_or_in_equal_channels_or_of_one_bit_are_read(tmp_path):
+def test_masks_in_a_palette_or_in_equal_channels_or_of_one_bit_are_read(tmp_path: Path) -> None:
     values = np.array([[0, 1, 2, 1]] * 2, np.uint8)
     palette = Image.fromarray(values)
     palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
@@ -50,13 +52,13 @@ def test_masks_in_a_palette_or_in_equal_channels_or_of_one_bit_are_read(tmp_path
     assert [np.asarray(sample.ids).tolist() for sample in found.samples] == [values.tolist()] * 2
 
 
-def test_a_mask_of_one_bit_is_binary(tmp_path):
+def test_a_mask_of_one_bit_is_binary(tmp_path: Path) -> None:
     found = samples.load(*folder_of(tmp_path, Image.new("1", (4, 2), 1)))
     assert found.kind == "binary"
     assert np.asarray(found.samples[0].ids).tolist() == [[1] * 4] * 2
 
 
-def test_shades_of_grey_are_not_guessed_at(tmp_path):
+def test_shades_of_grey_are_not_guessed_at(tmp_path: Path) -> None:
     grey = np.linspace(0, 255, 200, dtype=np.uint8).reshape(2, 100)
     pair = folder_of(tmp_path, grey)
     Image.new("RGB", (100, 2)).save(pair[0] / "0.png")
@@ -65,7 +67,7 @@ def test_shades_of_grey_are_not_guessed_at(tmp_path):
     assert samples.load(*pair, kind="binary").classes == 2
 
 
-def test_every_broken_pair_is_reported_and_may_be_left_out(tmp_path):
+def test_every_broken_pair_is_reported_and_may_be_left_out(tmp_path: Path) -> None:
     photos, masks = folder_of(tmp_path, *[[[1, 2, 3, 2]] * 2] * 5)
     Image.new("L", (9, 9), 1).save(masks / "1.png")
     (photos / "2.png").write_bytes(b"no photo")
@@ -81,7 +83,7 @@ def test_every_broken_pair_is_reported_and_may_be_left_out(tmp_path):
     assert len(samples.load(photos, masks, skip_broken=True).samples) == 1
 
 
-def test_empty_folders_and_missing_ones_are_refused(tmp_path):
+def test_empty_folders_and_missing_ones_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="there is no folder"):
         samples.load(tmp_path / "a", tmp_path / "b")
     with pytest.raises(StepError, match="has a mask of its name"):
@@ -90,7 +92,7 @@ def test_empty_folders_and_missing_ones_are_refused(tmp_path):
         samples.photo_files(tmp_path)
 
 
-def test_the_split_goes_by_the_name_alone_or_by_a_prefix(tmp_path):
+def test_the_split_goes_by_the_name_alone_or_by_a_prefix(tmp_path: Path) -> None:
     found = samples.load(*draw(tmp_path, 24)).samples
     train, held = samples.split(found)
     assert {s.name for s in held} == {s.name for s in found if samples.held_out(s.name)}
@@ -103,7 +105,9 @@ def test_the_split_goes_by_the_name_alone_or_by_a_prefix(tmp_path):
         samples.split(found, "nobody")
 
 
-def test_photos_that_memory_has_no_room_for_are_read_when_asked_for(tmp_path, monkeypatch):
+def test_photos_that_memory_has_no_room_for_are_read_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pair = draw(tmp_path, 3)
     kept = samples.load(*pair).samples
     monkeypatch.setattr(samples, "KEPT_BYTES", 0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from model.training.data.samples import UNKNOWN, load
 from model.training.fit import losses, trainer
 from model.training.measure.interpreter import Interpreter
 from model.training.nets import fake_quantization, imagenet, network, normalization, unfold
-from tests.training.support import refused
+from tests.training.support import Step, refused
 
 
 def small(size_px: int, classes: int = 1) -> keras.Model:
@@ -30,7 +31,7 @@ def small(size_px: int, classes: int = 1) -> keras.Model:
 
 
 @pytest.fixture
-def small_network(monkeypatch):
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train the small network from nothing, instead of the real one from ImageNet."""
     monkeypatch.setattr(network, "build", small)
     monkeypatch.setattr(network, "load_imagenet", lambda *_: None)
@@ -45,14 +46,16 @@ class Killed(Exception):
     """The machine goes away."""
 
 
-def test_training_that_is_cut_off_ends_as_if_it_had_not_been(small_network, drawn, tmp_path, monkeypatch):
+def test_training_that_is_cut_off_ends_as_if_it_had_not_been(
+    small_network, drawn: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cut off after epoch 1, after 3, where the size changes, and after 5, where the roundings of int8 begin."""
     plan = ["--epochs", "5", "--quantization-aware"]
     train.main(options(drawn, tmp_path / "whole", *plan))
     keep = trainer.Keeper.on_epoch_end
     for killed_after in (1, 3, 5):
 
-        def keep_and_die(self, epoch, logs, last=killed_after):
+        def keep_and_die(self, epoch, logs, last=killed_after) -> None:
             keep(self, epoch, logs)
             if epoch + 1 == last:
                 raise Killed
@@ -70,7 +73,7 @@ def test_training_that_is_cut_off_ends_as_if_it_had_not_been(small_network, draw
     assert [row["epoch"] for row in histories[0]] == [row["epoch"] for row in histories[1]] == ["2", "3", "4", "5", "6"]
 
 
-def test_a_run_leaves_all_that_the_next_steps_need(small_network, drawn, tmp_path):
+def test_a_run_leaves_all_that_the_next_steps_need(small_network, drawn: tuple[Path, Path], tmp_path: Path) -> None:
     train.main(options(drawn, tmp_path, "--epochs", 2, "--labels", "table,disc"))
     rows = list(csv.DictReader((tmp_path / "history.csv").open()))
     assert set(rows[0]) == {"epoch", "loss", "iou", "border_iou", "border_threshold"}
@@ -89,20 +92,24 @@ def test_a_run_leaves_all_that_the_next_steps_need(small_network, drawn, tmp_pat
     }
 
 
-def test_a_checkpoint_of_other_options_is_not_gone_on_with(small_network, drawn, tmp_path):
+def test_a_checkpoint_of_other_options_is_not_gone_on_with(
+    small_network, drawn: tuple[Path, Path], tmp_path: Path
+) -> None:
     train.main(options(drawn, tmp_path, "--epochs", 1))
     with pytest.raises(StepError, match="of a run with other options or photos"):
         train.main(options(drawn, tmp_path, "--epochs", 2))
 
 
-def test_many_classes_are_learnt(small_network, discs, tmp_path):
+def test_many_classes_are_learnt(small_network, discs: tuple[Path, Path], tmp_path: Path) -> None:
     train.main(options(discs, tmp_path, "--epochs", 70, "--classes", 3, "--peak-rate", 0.02, "--every", 70))
     (*_, last) = csv.DictReader((tmp_path / "history.csv").open())
     assert float(last["iou"]) > 0.5
     assert keras.models.load_model(tmp_path / "model.h5", compile=False).output_shape[-1] == 3
 
 
-def test_one_breed_can_be_left_out_and_photos_without_object_taken_in(small_network, drawn, tmp_path, capsys):
+def test_one_breed_can_be_left_out_and_photos_without_object_taken_in(
+    small_network, drawn: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "empty").mkdir()
     for i in range(3):
         Image.new("RGB", (80, 64), (40 * i, 90, 90)).save(tmp_path / "empty" / f"{i}.png")
@@ -111,7 +118,9 @@ def test_one_breed_can_be_left_out_and_photos_without_object_taken_in(small_netw
     assert "19 photos to train on, 8 held out" in capsys.readouterr().out
 
 
-def test_a_run_can_begin_with_the_weights_of_another(small_network, drawn, discs, tmp_path):
+def test_a_run_can_begin_with_the_weights_of_another(
+    small_network, drawn: tuple[Path, Path], discs: tuple[Path, Path], tmp_path: Path
+) -> None:
     train.main(options(drawn, tmp_path / "first", "--epochs", 2))
     begun = tmp_path / "first" / "model.h5"
     still = ["--epochs", 1, "--peak-rate", 1e-9, "--weights", begun]
@@ -126,7 +135,9 @@ def test_a_run_can_begin_with_the_weights_of_another(small_network, drawn, discs
         train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
 
 
-def test_the_running_mean_of_a_short_run_forgets_where_it_began(small_network, drawn, tmp_path):
+def test_the_running_mean_of_a_short_run_forgets_where_it_began(
+    small_network, drawn: tuple[Path, Path], tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     model = small(64)
     began = [rng.uniform(0.5, 1, array.shape).astype(np.float32) for array in model.get_weights()]
@@ -142,7 +153,7 @@ def test_the_running_mean_of_a_short_run_forgets_where_it_began(small_network, d
     assert 0 < behind < 0.1 * moved
 
 
-def test_a_folded_run_goes_on_without_normalizations(small_network, drawn, tmp_path):
+def test_a_folded_run_goes_on_without_normalizations(small_network, drawn: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(StepError, match="--folded needs --weights"):
         train.main(options(drawn, tmp_path / "none", "--epochs", 1, "--folded"))
     train.main(options(drawn, tmp_path / "first", "--epochs", 2))
@@ -159,7 +170,7 @@ def test_a_folded_run_goes_on_without_normalizations(small_network, drawn, tmp_p
     assert np.abs(ends[1e-2](photos) - before).max() > 1e-2
 
 
-def test_a_run_can_begin_with_the_mean_of_several(small_network, drawn, tmp_path):
+def test_a_run_can_begin_with_the_mean_of_several(small_network, drawn: tuple[Path, Path], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     files = [tmp_path / "one.h5", tmp_path / "other.h5"]
     for file in files:
@@ -180,7 +191,9 @@ def test_a_run_can_begin_with_the_mean_of_several(small_network, drawn, tmp_path
 
 
 @pytest.mark.parametrize("recipe", ["float32", "float16"])
-def test_a_run_can_begin_with_a_tflite_of_another(small_network, drawn, discs, tmp_path, recipe):
+def test_a_run_can_begin_with_a_tflite_of_another(
+    small_network, drawn: tuple[Path, Path], discs: tuple[Path, Path], tmp_path: Path, recipe: str
+) -> None:
     train.main(options(drawn, tmp_path / "first", "--epochs", 3))
     begun = tmp_path / "first" / "model.tflite"
     quantize.main([str(tmp_path / "first" / "model.h5"), "--recipe", recipe, "--out", str(begun)])
@@ -197,7 +210,7 @@ def test_a_run_can_begin_with_a_tflite_of_another(small_network, drawn, discs, t
         train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
 
 
-def test_fused_normalization_is_normalization():
+def test_fused_normalization_is_normalization() -> None:
     plain = small(32)
     rng = np.random.default_rng(4)
     plain.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in plain.get_weights()])
@@ -210,7 +223,7 @@ def test_fused_normalization_is_normalization():
         np.testing.assert_allclose(ours, theirs, rtol=0.01)  # the variance of a sample or of all: n - 1 or n
 
 
-def test_a_tflite_of_integers_is_no_beginning(small_network, drawn, tmp_path):
+def test_a_tflite_of_integers_is_no_beginning(small_network, drawn: tuple[Path, Path], tmp_path: Path) -> None:
     train.main(options(drawn, tmp_path / "first", "--epochs", 1))
     more = ["--recipe", "int8", "--photos", str(drawn[0]), "--out", str(tmp_path / "int8.tflite")]
     quantize.main([str(tmp_path / "first" / "model.h5"), *more])
@@ -218,7 +231,7 @@ def test_a_tflite_of_integers_is_no_beginning(small_network, drawn, tmp_path):
         train.main(options(drawn, tmp_path / "second", "--epochs", 1, "--weights", tmp_path / "int8.tflite"))
 
 
-def test_the_same_seed_draws_the_same_pairs_wherever_it_begins(drawn):
+def test_the_same_seed_draws_the_same_pairs_wherever_it_begins(drawn: tuple[Path, Path]) -> None:
     samples = load(*drawn).samples
     one = Pairs(samples, 32, 1, seed=5)
     one.on_epoch_end()
@@ -229,7 +242,7 @@ def test_the_same_seed_draws_the_same_pairs_wherever_it_begins(drawn):
     assert set(np.unique(Pairs(samples, 32, 2, seed=5)[0][1])) <= {0, 1, UNKNOWN}
 
 
-def test_the_losses_are_least_for_the_truth():
+def test_the_losses_are_least_for_the_truth() -> None:
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 3, (2, 8, 8, 1)).astype(np.float32)
     right = np.eye(3, dtype=np.float32)[ids[..., 0].astype(int)]
@@ -254,7 +267,7 @@ def trained(model: keras.Model) -> keras.Model:
     return model
 
 
-def test_folding_the_normalizations_changes_nothing():
+def test_folding_the_normalizations_changes_nothing() -> None:
     model = trained(small(32))
     photos = np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
     plain = fake_quantization.folded(model)
@@ -263,7 +276,7 @@ def test_folding_the_normalizations_changes_nothing():
 
 
 @pytest.mark.parametrize("depth", ["stem_relu", "block1_depthwise_relu"])
-def test_training_sees_the_roundings_that_int8_will_make(tmp_path, depth):
+def test_training_sees_the_roundings_that_int8_will_make(tmp_path: Path, depth: str) -> None:
     """The model with roundings is nearer to what the runtime computes than the float model is.
 
     So near the input it can be shown; further in, single roundings that fall to the other side have spread.
@@ -289,7 +302,7 @@ def test_training_sees_the_roundings_that_int8_will_make(tmp_path, depth):
     assert distance["rounded"] < 0.6 * distance["plain"], distance
 
 
-def test_the_real_network_takes_imagenets_weights():
+def test_the_real_network_takes_imagenets_weights() -> None:
     model = network.build(64, 3)
     network.load_imagenet(model, imagenet.read(imagenet.path()))
     assert model.output_shape == (None, 64, 64, 3)
@@ -300,7 +313,9 @@ def test_the_real_network_takes_imagenets_weights():
     assert len(fake_quantization.rounded(folded).layers) > len(folded.layers)
 
 
-def test_wrong_options_are_refused_in_one_line(drawn, discs, tmp_path, run_step):
+def test_wrong_options_are_refused_in_one_line(
+    drawn: tuple[Path, Path], discs: tuple[Path, Path], tmp_path: Path, run_step: Step
+) -> None:
     with pytest.raises(StepError, match="multiple of 32"):
         train.main(options(drawn, tmp_path, "--size", 50))
     with pytest.raises(StepError, match="say --classes 3"):

@@ -45,7 +45,7 @@ def fetch(uri: str = URI, timeout_s: float = 30, sha256: str = "") -> download.F
     return download.find(uri, sha256, timeout_s)
 
 
-def test_a_model_comes_whole_with_its_generation_and_checksum(bucket: Bucket):
+def test_a_model_comes_whole_with_its_generation_and_checksum(bucket: Bucket) -> None:
     generation = bucket.put("folder/a #1.tflite", MODEL)
     found = fetch(f"gs://{BUCKET}/folder/a #1.tflite", sha256=hashlib.sha256(MODEL).hexdigest())
     assert found.file.read_bytes() == MODEL
@@ -55,7 +55,7 @@ def test_a_model_comes_whole_with_its_generation_and_checksum(bucket: Bucket):
     assert fetch(f"{URI}#{fetch().generation}").generation == fetch().generation
 
 
-def test_the_generation_found_first_is_the_one_fetched(bucket: Bucket):
+def test_the_generation_found_first_is_the_one_fetched(bucket: Bucket) -> None:
     with pytest.raises(ModelNotFound, match="no such bucket, object or generation"):
         fetch(f"{URI}#12345")
 
@@ -64,7 +64,7 @@ def test_the_generation_found_first_is_the_one_fetched(bucket: Bucket):
     ("fault", "reason"),
     [(403, "may not read it"), (404, "no such bucket, object or generation")],
 )
-def test_what_another_try_does_not_change_is_said_at_once(bucket: Bucket, fault: int, reason: str):
+def test_what_another_try_does_not_change_is_said_at_once(bucket: Bucket, fault: int, reason: str) -> None:
     bucket.about_faults = [gcs_emulator.refuse(fault)]
     began = time.monotonic()
     with pytest.raises(ModelNotFound, match=reason):
@@ -73,36 +73,36 @@ def test_what_another_try_does_not_change_is_said_at_once(bucket: Bucket, fault:
 
 
 @pytest.mark.parametrize("uri", [f"gs://{BUCKET}/none.tflite", "gs://nowhere/red.tflite"])
-def test_no_such_bucket_or_object(bucket: Bucket, uri: str):
+def test_no_such_bucket_or_object(bucket: Bucket, uri: str) -> None:
     with pytest.raises(ModelNotFound, match="no such bucket, object or generation"):
         fetch(uri)
 
 
-def test_a_fault_that_passes_is_waited_out(bucket: Bucket):
+def test_a_fault_that_passes_is_waited_out(bucket: Bucket) -> None:
     bucket.about_faults = [gcs_emulator.refuse(503), gcs_emulator.refuse(429)]
     bucket.faults = [gcs_emulator.refuse(503), gcs_emulator.refuse(500)]
     assert fetch().file.read_bytes() == MODEL
 
 
-def test_a_connection_cut_midway_is_taken_up_where_it_broke(bucket: Bucket):
+def test_a_connection_cut_midway_is_taken_up_where_it_broke(bucket: Bucket) -> None:
     bucket.faults = [gcs_emulator.cut]
     assert fetch().file.read_bytes() == MODEL
     assert bucket.ranges[1].startswith("bytes=")
 
 
 @pytest.mark.parametrize("fault", [gcs_emulator.flip, gcs_emulator.cut_and_flip])
-def test_bytes_that_changed_on_the_way_are_fetched_anew(bucket: Bucket, fault: gcs_emulator.Fault):
+def test_bytes_that_changed_on_the_way_are_fetched_anew(bucket: Bucket, fault: gcs_emulator.Fault) -> None:
     bucket.faults = [fault]
     assert fetch().file.read_bytes() == MODEL
 
 
-def test_bytes_that_always_change_serve_never(bucket: Bucket):
+def test_bytes_that_always_change_serve_never(bucket: Bucket) -> None:
     bucket.faults, bucket.stays = [gcs_emulator.flip], True
     with pytest.raises(ModelNotFound, match="its checksum differs"):
         fetch(timeout_s=3)
 
 
-def test_a_link_that_is_too_slow_ends_with_the_time(bucket: Bucket):
+def test_a_link_that_is_too_slow_ends_with_the_time(bucket: Bucket) -> None:
     bucket.faults = [gcs_emulator.trickle]
     began = time.monotonic()
     with pytest.raises(ModelNotFound, match=r"after 2 s|too slow"):
@@ -110,12 +110,12 @@ def test_a_link_that_is_too_slow_ends_with_the_time(bucket: Bucket):
     assert time.monotonic() - began < 5
 
 
-def test_a_model_of_another_checksum_is_not_taken(bucket: Bucket):
+def test_a_model_of_another_checksum_is_not_taken(bucket: Bucket) -> None:
     with pytest.raises(ModelNotFound, match="MODEL_SHA256"):
         fetch(sha256="0" * 64)
 
 
-def test_a_full_disk_is_told(bucket: Bucket, tmp_path: Path):
+def test_a_full_disk_is_told(bucket: Bucket, tmp_path: Path) -> None:
     (tmp_path / "partial").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as error:
         download._fetch(URI, tmp_path, "", time.monotonic() + 20)
@@ -123,7 +123,7 @@ def test_a_full_disk_is_told(bucket: Bucket, tmp_path: Path):
     assert not (tmp_path / "model.tflite").exists()
 
 
-def test_nothing_stays_behind_when_it_fails(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_nothing_stays_behind_when_it_fails(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download.tempfile, "tempdir", str(tmp_path))
     bucket.faults = [gcs_emulator.refuse(404)]
     with pytest.raises(ModelNotFound):
@@ -134,12 +134,12 @@ def test_nothing_stays_behind_when_it_fails(bucket: Bucket, tmp_path: Path, monk
 @pytest.mark.parametrize(
     "uri", ["s3://bucket/red.tflite", "gs://bucket", "gs:///red.tflite", "https://host/red.tflite"]
 )
-def test_a_uri_that_names_no_object_is_refused(uri: str):
+def test_a_uri_that_names_no_object_is_refused(uri: str) -> None:
     with pytest.raises(ModelRejected, match="MODEL_URI must be"):
         download.is_remote(uri)
 
 
-def test_a_path_must_have_the_checksum_that_is_asked_for(tmp_path: Path):
+def test_a_path_must_have_the_checksum_that_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "red.tflite"
     file.write_bytes(MODEL)
     assert download.find(str(file), hashlib.sha256(MODEL).hexdigest(), 1).file == file
@@ -147,7 +147,7 @@ def test_a_path_must_have_the_checksum_that_is_asked_for(tmp_path: Path):
         download.find(str(file), "0" * 64, 1)
 
 
-def test_an_instance_serves_the_model_that_it_began_with(bucket: Bucket):
+def test_an_instance_serves_the_model_that_it_began_with(bucket: Bucket) -> None:
     generation = bucket.put("red.tflite", MODEL)
     with serving(MODEL_URI=URI) as url, httpx.Client(base_url=url, timeout=60) as client:
         bucket.put("red.tflite", MODEL + b"newer")
@@ -159,7 +159,7 @@ def test_an_instance_serves_the_model_that_it_began_with(bucket: Bucket):
         assert len(bucket.ranges) == 1
 
 
-def test_requests_are_told_to_come_back_until_the_model_is_there(bucket: Bucket):
+def test_requests_are_told_to_come_back_until_the_model_is_there(bucket: Bucket) -> None:
     with serving(MODEL_URI=f"gs://{BUCKET}/late.tflite") as url, httpx.Client(base_url=url, timeout=10) as client:
         for ask in (lambda: client.post("/", content=PHOTO), lambda: client.get("/health"), lambda: client.get("/")):
             began = time.monotonic()
@@ -176,7 +176,7 @@ def test_requests_are_told_to_come_back_until_the_model_is_there(bucket: Bucket)
         assert client.get("/health").status_code == 200
 
 
-def test_a_model_from_storage_that_cannot_serve_stops_the_function(bucket: Bucket):
+def test_a_model_from_storage_that_cannot_serve_stops_the_function(bucket: Bucket) -> None:
     bucket.put("text.tflite", b"\x1c\0\0\0TFL3 some text")
     code = "from functions_framework import create_app; create_app('run', 'main.py')"
     env = {**os.environ, "MODEL_URI": f"gs://{BUCKET}/text.tflite"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from model.tflite.card import ModelCard
 CARD = ModelCard(name="cells", version="3", mean=(1.0, 2.0, 3.0), order="BGR", threshold=0.25)
 
 
-def test_a_card_put_into_a_model_comes_out_the_same(tmp_path):
+def test_a_card_put_into_a_model_comes_out_the_same(tmp_path: Path) -> None:
     model = tmp_path / "cells.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
     card.embed(model, CARD)
@@ -25,13 +26,13 @@ def test_a_card_put_into_a_model_comes_out_the_same(tmp_path):
     assert model.read_bytes().startswith(b"\x1c\0\0\0TFL3")
 
 
-def test_a_second_card_is_refused(tmp_path):
+def test_a_second_card_is_refused(tmp_path: Path) -> None:
     model = shutil.copy(BUNDLED_MODEL, tmp_path / "pets.tflite")
     with pytest.raises(ValueError, match="has a card already"):
         card.embed(model, CARD)
 
 
-def test_a_model_without_a_card_has_none(tmp_path):
+def test_a_model_without_a_card_has_none(tmp_path: Path) -> None:
     model = tmp_path / "plain.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
     assert card.read(model) is None
@@ -40,7 +41,7 @@ def test_a_model_without_a_card_has_none(tmp_path):
     assert card.read(model) is None
 
 
-def test_the_bundled_model_has_a_whole_card():
+def test_the_bundled_model_has_a_whole_card() -> None:
     found = card.read(BUNDLED_MODEL)
     assert found is not None
     assert found.labels == ("background", "pet")
@@ -77,27 +78,27 @@ def test_the_bundled_model_has_a_whole_card():
         ({"colour": "red"}, "fields that nobody knows: colour"),
     ],
 )
-def test_a_card_that_has_no_sense_is_refused_by_the_fields_name(change, complaint):
+def test_a_card_that_has_no_sense_is_refused_by_the_fields_name(change, complaint: str) -> None:
     with pytest.raises(ModelRejected, match=complaint):
         ModelCard.from_json(json.dumps({**json.loads(CARD.to_json()), **change}))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
-def test_a_card_that_is_no_json_object_is_refused(text):
+def test_a_card_that_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(ModelRejected):
         ModelCard.from_json(text)
 
 
-def test_classes_without_colours_get_those_of_pascal_voc():
+def test_classes_without_colours_get_those_of_pascal_voc() -> None:
     found = ModelCard.from_json(json.dumps({"labels": ["background", "plane", "bike", "bird", "boat"]}))
     assert found.palette == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
 
 
-def test_one_number_may_stand_for_all_channels():
+def test_one_number_may_stand_for_all_channels() -> None:
     assert ModelCard.from_json('{"mean": [127.5], "std": [127.5]}').mean == (127.5,)
 
 
-def test_a_damaged_card_is_refused_not_left_aside(tmp_path):
+def test_a_damaged_card_is_refused_not_left_aside(tmp_path: Path) -> None:
     model = tmp_path / "cells.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
     card.embed(model, CARD)

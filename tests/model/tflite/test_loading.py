@@ -102,13 +102,13 @@ def iou(found: np.ndarray, right: np.ndarray) -> float:
     return float((found & right).sum() / (found | right).sum())
 
 
-def test_every_model_that_is_here_is_tried():
+def test_every_model_that_is_here_is_tried() -> None:
     names = {file.stem for file in (MODELS / "served").iterdir()}
     assert names == {*REDS, *GREENS, *CLASSES, *NEED_A_CARD}
 
 
 @pytest.mark.parametrize(("name", "object_id"), [*((n, RED) for n in REDS), *((n, GREEN) for n in GREENS)])
-def test_an_object_is_white_in_a_one_bit_mask(name, object_id):
+def test_an_object_is_white_in_a_one_bit_mask(name, object_id) -> None:
     model = load(name)
     mask = answer(model)
     assert (mask.mode, mask.size) == ("1", (WIDTH, HEIGHT))
@@ -116,7 +116,7 @@ def test_an_object_is_white_in_a_one_bit_mask(name, object_id):
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_class_is_the_value_of_a_palette_mask(name):
+def test_a_class_is_the_value_of_a_palette_mask(name) -> None:
     model = load(name)
     mask = answer(model)
     assert (mask.mode, mask.size) == ("P", (WIDTH, HEIGHT))
@@ -127,7 +127,7 @@ def test_a_class_is_the_value_of_a_palette_mask(name):
 
 
 @pytest.mark.parametrize("name", NEED_A_CARD)
-def test_a_model_serves_once_its_card_says_how(name, tmp_path):
+def test_a_model_serves_once_its_card_says_how(name, tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / f"{name}.tflite", tmp_path))
     assert iou(np.asarray(answer(load(name))), truth() == RED) < 0.5
     cards.embed(file, ModelCard().with_values(NEED_A_CARD[name]))
@@ -138,7 +138,7 @@ def test_a_model_serves_once_its_card_says_how(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["probability", "classes", "ids-int32", "dynamic"])
 @pytest.mark.parametrize("output", ["mask", "probability", "overlay", "cutout", "json"])
-def test_every_output_works_with_every_kind(name, output):
+def test_every_output_works_with_every_kind(name: str, output: str) -> None:
     model = load(name)
     small = (WIDTH, HEIGHT) if name == "dynamic" else (40, 24)
     for size, size_wh in (("photo", (WIDTH, HEIGHT)), ("model", small)):
@@ -150,7 +150,7 @@ def test_every_output_works_with_every_kind(name, output):
     assert model.raw(PHOTO).size
 
 
-def test_letterbox_gives_the_mask_without_the_bars(tmp_path):
+def test_letterbox_gives_the_mask_without_the_bars(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "square.tflite", tmp_path))
     cards.embed(file, ModelCard(fit="letterbox", fill=(255, 0, 0)))
     model = Segmenter(Settings(model_uri=str(file)))
@@ -158,14 +158,14 @@ def test_letterbox_gives_the_mask_without_the_bars(tmp_path):
     assert answer(model, size="model").size == (32, 19)
 
 
-def test_the_photos_own_size_goes_up_to_a_limit():
+def test_the_photos_own_size_goes_up_to_a_limit() -> None:
     model = load("dynamic")
     photo = png(COLOURS[truth()].repeat(10, axis=0).repeat(10, axis=1))
     assert answer(model, photo, size="model").size == (512, 307)
     assert answer(load("dynamic-stride"), photo, size="model").size == (512, 320)
 
 
-def test_an_input_size_of_the_card_fixes_a_model_that_takes_any(tmp_path):
+def test_an_input_size_of_the_card_fixes_a_model_that_takes_any(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "dynamic-batch.tflite", tmp_path))
     cards.embed(file, ModelCard(input_size=(80, 48)))
     model = Segmenter(Settings(model_uri=str(file)))
@@ -173,7 +173,7 @@ def test_an_input_size_of_the_card_fixes_a_model_that_takes_any(tmp_path):
     assert iou(np.asarray(answer(model)), truth() == RED) > 0.97
 
 
-def test_the_card_picks_an_output_by_name_or_number(tmp_path):
+def test_the_card_picks_an_output_by_name_or_number(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "several.tflite", tmp_path))
     plain = Segmenter(Settings(model_uri=str(file)))
     assert "of 3 outputs" in plain.notes[0]
@@ -210,12 +210,12 @@ def _is_map(file: Path, index: int) -> bool:
         ("metadata-activation", "metadata", "sigmoid"),
     ],
 )
-def test_what_was_guessed_is_told(name, source, activation):
+def test_what_was_guessed_is_told(name: str, source: str, activation: str) -> None:
     about = load(name).about()
     assert (about["card"], about["activation"]) == (source, activation)
 
 
-def test_standard_metadata_is_read():
+def test_standard_metadata_is_read() -> None:
     about = load("metadata").about()
     assert (about["name"], about["version"]) == ("colours", "v7")
     assert about["input"]["mean"] == about["input"]["std"] == (127.5,) * 3
@@ -224,7 +224,7 @@ def test_standard_metadata_is_read():
     assert [entry["name"] for entry in short["classes"]] == ["background", "red", "green", "blue"]
 
 
-def test_damaged_metadata_is_noted_and_left_aside(tmp_path):
+def test_damaged_metadata_is_noted_and_left_aside(tmp_path: Path) -> None:
     data = bytearray((MODELS / "served" / "metadata-activation.tflite").read_bytes())
     at = data.index(b"M001")
     data[at + 4 : at + 40] = b"\xff" * 36
@@ -235,7 +235,7 @@ def test_damaged_metadata_is_noted_and_left_aside(tmp_path):
     assert "damaged" in model.notes[0]
 
 
-def test_a_card_lays_over_metadata_and_metadata_over_guesses(tmp_path):
+def test_a_card_lays_over_metadata_and_metadata_over_guesses(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "metadata.tflite", tmp_path))
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("silhouette.json", '{"name": "mine", "version": "2"}')
@@ -259,7 +259,7 @@ def test_a_card_lays_over_metadata_and_metadata_over_guesses(tmp_path):
         ("no-model", "is no TFLite model"),
     ],
 )
-def test_a_model_that_cannot_serve_is_refused_in_one_line(name, reason):
+def test_a_model_that_cannot_serve_is_refused_in_one_line(name: str, reason: str) -> None:
     with pytest.raises(ModelRejected, match=reason) as error:
         Segmenter(Settings(model_uri=str(MODELS / "refused" / f"{name}.tflite")))
     assert "\n" not in str(error.value)
@@ -267,14 +267,14 @@ def test_a_model_that_cannot_serve_is_refused_in_one_line(name, reason):
         assert "Python 3.12 or later" in str(error.value)
 
 
-def test_a_card_for_other_classes_is_refused(tmp_path):
+def test_a_card_for_other_classes_is_refused(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "classes.tflite", tmp_path))
     cards.embed(file, ModelCard())
     with pytest.raises(ModelRejected, match="names 2 classes, the model has 4"):
         Segmenter(Settings(model_uri=str(file)))
 
 
-def test_the_function_stops_at_start_with_one_line_where_the_model_cannot_serve(tmp_path):
+def test_the_function_stops_at_start_with_one_line_where_the_model_cannot_serve(tmp_path: Path) -> None:
     for uri in (str(MODELS / "refused" / "text.tflite"), str(tmp_path / "none.tflite"), "ftp://host/model"):
         done = subprocess.run(
             [sys.executable, "-c", "from functions_framework import create_app; create_app('run', 'main.py')"],

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Never
 
 import numpy as np
 import pytest
@@ -12,13 +14,13 @@ from model.serving.settings import BUNDLED_MODEL, Settings
 from model.tflite.pool import Engine
 
 
-def test_the_shapes_are_read_from_the_model():
+def test_the_shapes_are_read_from_the_model() -> None:
     pets = Engine(BUNDLED_MODEL, 1)
     assert pets.input_wh == (256, 256)
     assert pets.classes == 1
 
 
-def test_many_threads_get_what_one_gets():
+def test_many_threads_get_what_one_gets() -> None:
     pets = Engine(BUNDLED_MODEL, 3)
     tensors = np.random.default_rng(5).normal(size=(8, 1, 256, 256, 3)).astype(np.float32)
 
@@ -33,7 +35,7 @@ def test_many_threads_get_what_one_gets():
         assert (output == alone[i % 8]).all()
 
 
-def test_who_waits_longer_than_the_limit_is_told_to_come_back():
+def test_who_waits_longer_than_the_limit_is_told_to_come_back() -> None:
     pets = Engine(BUNDLED_MODEL, 1)
     with pets.borrow(1), pytest.raises(Busy), pets.borrow(0.01):
         pass
@@ -41,11 +43,11 @@ def test_who_waits_longer_than_the_limit_is_told_to_come_back():
         pass  # it came back
 
 
-def test_who_waits_gets_the_interpreter_that_comes_free():
+def test_who_waits_gets_the_interpreter_that_comes_free() -> None:
     pets = Engine(BUNDLED_MODEL, 1)
     got = threading.Event()
 
-    def wait():
+    def wait() -> None:
         with pets.borrow(30):
             got.set()
 
@@ -56,14 +58,14 @@ def test_who_waits_gets_the_interpreter_that_comes_free():
     assert got.is_set()
 
 
-def test_an_interpreter_that_failed_is_replaced():
+def test_an_interpreter_that_failed_is_replaced() -> None:
     pets = Engine(BUNDLED_MODEL, 1)
 
     class Broken:
         def get_input_details(self):
             return [{"index": 0, "shape": (1, 256, 256, 3)}]
 
-        def set_tensor(self, index, tensor):
+        def set_tensor(self, index, tensor) -> Never:
             raise RuntimeError("no memory")
 
     with pytest.raises(InferenceFailed), pets.borrow(1):
@@ -72,6 +74,6 @@ def test_an_interpreter_that_failed_is_replaced():
         assert pets.run(interpreter, np.zeros((1, 256, 256, 3), np.float32)).shape == (1, 256, 256, 1)
 
 
-def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):
+def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound):
         Segmenter(Settings(model_uri=str(tmp_path / "none.tflite")))
