@@ -211,7 +211,7 @@ def test_a_full_disk_leaves_no_file(unets: dict[str, Path], tmp_path: Path) -> N
     assert not any((tmp_path / "out").iterdir())
 
 
-@pytest.mark.parametrize("name", ["dataset", "train", "quantize", "evaluate", "describe", "publish", "probe"])
+@pytest.mark.parametrize("name", ["dataset", "train", "quantize", "evaluate", "describe", "publish", "measure.latency"])
 def test_every_step_explains_itself_without_loading_tensorflow(name: str, run_step: Step) -> None:
     done = run_step(name, "--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""Measure a .tflite in the runtime of the Python that runs this: `python -m model.training.probe MODEL.tflite`."""
+"""Measure a .tflite in the runtime of the Python that runs this: `python -m model.training.measure.latency MODEL.tflite`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _resident_mb() -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the figures as one line of JSON."""
-    parser = argparse.ArgumentParser(prog="python -m model.training.probe", description=__doc__.split(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m model.training.measure.latency", description=__doc__.split(":")[0])
     parser.add_argument("model", type=Path, metavar="MODEL.tflite")
     parser.add_argument("--runs", type=int, default=50)
     args = parser.parse_args(argv)
