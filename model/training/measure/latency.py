@@ -1,4 +1,7 @@
-"""Measure a .tflite in the runtime of the Python that runs this: `python -m model.training.measure.latency MODEL.tflite`."""
+"""Latency and memory of a .tflite: `python -m model.training.measure.latency MODEL.tflite`.
+
+The measurement uses the TFLite runtime of the Python that runs this module.
+"""
 
 from __future__ import annotations
 
