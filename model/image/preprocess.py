@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from model.image import resize
 from model.tflite.card import ModelCard
-from model.tflite.tensor_specs import Input, Output
+from model.tflite.tensor_specs import InputSpec, OutputSpec
 
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow has it
-COLOUR = Input("NHWC", (1, -1, -1, 3), 3)
+COLOUR = InputSpec("NHWC", (1, -1, -1, 3), 3)
 EXPONENT_LIMIT = 80.0  # beyond it float32 overflows
 
 Box = tuple[int, int, int, int]
@@ -30,7 +30,7 @@ def placement(photo_wh: tuple[int, int], size_wh: tuple[int, int], fit: str) -> 
 
 
 def to_input(
-    pixels: NDArray[np.uint8], size_wh: tuple[int, int], card: ModelCard, kind: Input = COLOUR
+    pixels: NDArray[np.uint8], size_wh: tuple[int, int], card: ModelCard, kind: InputSpec = COLOUR
 ) -> NDArray[Any]:
     """Scale the photo to the model's input as the card says, normalise it, and store it as the model does.
 
@@ -48,7 +48,7 @@ def to_input(
         small = (small @ np.array(GREY, np.float32)).round()[..., np.newaxis]
     elif card.order == "BGR":
         small = small[..., ::-1]
-    return _arranged(_stored(_normalised(small, card), kind), kind)
+    return _arranged(kind.quantize(_normalised(small, card)), kind)
 
 
 def _normalised(small: NDArray[Any], card: ModelCard) -> NDArray[np.float32]:
@@ -60,16 +60,7 @@ def _normalised(small: NDArray[Any], card: ModelCard) -> NDArray[np.float32]:
     return real.reshape(small.shape)
 
 
-def _stored(real: NDArray[np.float32], kind: Input) -> NDArray[Any]:
-    """Turn numbers into those that the model stores for them."""
-    if kind.dtype.kind == "f":
-        return real.astype(kind.dtype, copy=False)
-    limits = np.iinfo(kind.dtype)
-    steps = real / kind.scale + kind.zero_point if kind.scale else real
-    return np.rint(steps).clip(limits.min, limits.max).astype(kind.dtype)
-
-
-def _arranged(image: NDArray[Any], kind: Input) -> NDArray[Any]:
+def _arranged(image: NDArray[Any], kind: InputSpec) -> NDArray[Any]:
     """Bring (h, w, C) into the model's axes."""
     if "C" not in kind.axes:
         image = image[..., 0]
@@ -78,7 +69,7 @@ def _arranged(image: NDArray[Any], kind: Input) -> NDArray[Any]:
     return np.ascontiguousarray(image[np.newaxis] if "N" in kind.axes else image)
 
 
-def to_maps(output: NDArray[Any], kind: Output, input_wh: tuple[int, int]) -> NDArray[Any]:
+def to_maps(output: NDArray[Any], kind: OutputSpec, input_wh: tuple[int, int]) -> NDArray[Any]:
     """Bring an output tensor of any axes into (h, w, K), its numbers as they are.
 
     input_wh: width and height of the input that it answers
@@ -93,12 +84,6 @@ def to_maps(output: NDArray[Any], kind: Output, input_wh: tuple[int, int]) -> ND
     if "K" not in axes:
         return maps[..., np.newaxis]
     return maps.transpose([axes.index(axis) for axis in "HWK"])
-
-
-def to_real(maps: NDArray[Any], kind: Output) -> NDArray[np.float32]:
-    """Turn numbers as the model stores them into what they stand for."""
-    real = maps.astype(np.float32, copy=False)
-    return (real - np.float32(kind.zero_point)) * np.float32(kind.scale) if kind.scale else real
 
 
 def to_scores(maps: NDArray[Any], card: ModelCard) -> NDArray[Any]:

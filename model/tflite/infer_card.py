@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.tflite import flatbuffer
 from model.tflite.card import ModelCard
 from model.tflite.flatbuffer import Table
-from model.tflite.tensor_specs import Input, Output
+from model.tflite.tensor_specs import InputSpec, OutputSpec
 
 ASKED = frozenset({"labels", "mean", "std", "activation"})  # a card that says these leaves nothing to guess
 BACKGROUNDS = ("background", "__background__", "_background_", "bg")
@@ -28,7 +28,7 @@ MAX_STEPS = 12
 Infer = Callable[[NDArray[np.uint8], ModelCard], NDArray[np.float32]]
 
 
-def source(model: Table, output: Output) -> tuple[int | None, int | None]:
+def source(model: Table, output: OutputSpec) -> tuple[int | None, int | None]:
     """Look for the operator that an output's meaning comes from.
 
     returns: its number, and the classes it chose from where it is an arg-max; None for what is not known
@@ -50,7 +50,7 @@ def source(model: Table, output: Output) -> tuple[int | None, int | None]:
     return None, None
 
 
-def _argmaxed(tensor: Table, output: Output) -> int | None:
+def _argmaxed(tensor: Table, output: OutputSpec) -> int | None:
     """Count the classes an arg-max chose from: the side that is not the map's."""
     sides = [side for side in tensor.get("shape", ()) if side > 1]
     for side in output.size_wh:
@@ -64,7 +64,7 @@ def custom_ops(model: Table) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code["custom"] for code in model.get("codes", []) if code.get("custom")))
 
 
-def is_ids(output: Output, maker: int | None) -> bool:
+def is_ids(output: OutputSpec, maker: int | None) -> bool:
     """Tell whether an output is class ids rather than scores."""
     if output.classes > 1:
         return False
@@ -73,7 +73,7 @@ def is_ids(output: Output, maker: int | None) -> bool:
     return output.dtype.kind in "iu" and not output.scale
 
 
-def normalization(kind: Input, told: dict[str, Any]) -> dict[str, Any]:
+def normalization(kind: InputSpec, told: dict[str, Any]) -> dict[str, Any]:
     """Choose mean and std: those told, but for bytes that a model takes as they are.
 
     TFLite's own libraries give a uint8 model the photo's bytes whatever its metadata says, so what its scale and
@@ -120,7 +120,7 @@ def background(names: tuple[str, ...]) -> int:
     return next((i for i, name in enumerate(names) if name.strip().lower() in BACKGROUNDS), 0)
 
 
-def activation(output: Output, maker: int | None, card: ModelCard, infer: Infer, input_wh: tuple[int, int]) -> str:
+def activation(output: OutputSpec, maker: int | None, card: ModelCard, infer: Infer, input_wh: tuple[int, int]) -> str:
     """Tell what is still to be done to the output, from what made it, else from what it gives for a few pictures."""
     if is_ids(output, maker):
         return "ids"

@@ -15,7 +15,7 @@ from model.tflite import flatbuffer, infer_card, tensor_specs
 from model.tflite.card import ModelCard
 from model.tflite.flatbuffer import Table
 from model.tflite.pool import Engine, Wanted
-from model.tflite.tensor_specs import Output
+from model.tflite.tensor_specs import OutputSpec
 
 
 def load(file: Path, interpreters: int) -> tuple[Engine, ModelCard, list[str]]:
@@ -80,7 +80,7 @@ def _activation(engine: Engine, card: ModelCard, told: dict[str, Any], maker: in
         size_wh = engine.size_for((picture.shape[1], picture.shape[0]))
         with engine.borrow(0) as interpreter:
             output = engine.run(interpreter, preprocess.to_input(picture, size_wh, card, engine.input))
-        return preprocess.to_real(preprocess.to_maps(output, engine.output, size_wh), engine.output)
+        return engine.output.dequantize(preprocess.to_maps(output, engine.output, size_wh))
 
     try:
         return infer_card.activation(engine.output, maker, card, infer, engine.input_wh)
@@ -109,7 +109,7 @@ def _fitted(card: ModelCard, engine: Engine) -> ModelCard:
     return card.with_values(values)
 
 
-def scores(output: NDArray[Any], kind: Output, input_wh: tuple[int, int], card: ModelCard) -> score_map.Scores:
+def scores(output: NDArray[Any], kind: OutputSpec, input_wh: tuple[int, int], card: ModelCard) -> score_map.Scores:
     """Read an output tensor all the way: to float32 (h, w, K), 0 to 1, or to uint8 (h, w) class ids."""
     maps = preprocess.to_maps(output, kind, input_wh)
-    return preprocess.to_scores(maps if card.activation == "ids" else preprocess.to_real(maps, kind), card)
+    return preprocess.to_scores(maps if card.activation == "ids" else kind.dequantize(maps), card)

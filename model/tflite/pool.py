@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from model.errors import Busy, InferenceFailed, ModelRejected
 from model.tflite import tensor_specs
-from model.tflite.tensor_specs import Input, Output
+from model.tflite.tensor_specs import InputSpec, OutputSpec
 
 try:
     from tflite_runtime import interpreter as tflite
@@ -54,8 +54,8 @@ class Engine:
     notes: what is out of the ordinary about it, in words
     """
 
-    input: Input
-    output: Output
+    input: InputSpec
+    output: OutputSpec
 
     def __init__(self, model: Path, size: int, wanted: Wanted = Wanted(), custom_ops: tuple[str, ...] = ()) -> None:
         """Load the model once, so that one that cannot serve is refused here.
@@ -178,7 +178,7 @@ class Engine:
         except FAULTS as error:
             raise ModelRejected(f"{RUNTIME} cannot run {self._model.name}: {_line(error)}") from error
 
-    def _chosen(self, found: list[Output], details: list[dict[str, Any]]) -> Output:
+    def _chosen(self, found: list[OutputSpec], details: list[dict[str, Any]]) -> OutputSpec:
         """Pick the map: the card's; else the one with the card's classes, the largest, that with scores, the first."""
         wanted = self._wanted.output
         if wanted is not None:

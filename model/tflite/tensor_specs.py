@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.errors import ModelRejected
 from model.tflite.card import SIDE_LIMIT_PX
@@ -22,7 +23,7 @@ ANY = -1  # a side that the model leaves open
 
 
 @dataclass(frozen=True)
-class Input:
+class InputSpec:
     """What the model takes.
 
     axes: a letter for each axis of its tensor: "NHWC", "NCHW", "HWC", "CHW", "NHW" or "HW"
@@ -43,26 +44,43 @@ class Input:
         size_wh = self._side("W"), self._side("H")
         return None if ANY in size_wh else size_wh
 
-    def sized(self, size_wh: tuple[int, int]) -> Input:
+    def sized(self, size_wh: tuple[int, int]) -> InputSpec:
         """Fix the sides that are open; those that are fixed stay."""
         known = {"N": 1, "C": self.channels, "W": size_wh[0], "H": size_wh[1]}
         sides = zip(self.axes, self.shape, strict=True)
         shape = tuple(known[axis] if side == ANY or axis == "N" else side for axis, side in sides)
-        return Input(self.axes, shape, self.channels, self.dtype, self.scale, self.zero_point)
+        return InputSpec(self.axes, shape, self.channels, self.dtype, self.scale, self.zero_point)
+
+    def quantize(self, real: NDArray[np.float32]) -> NDArray[Any]:
+        """Convert real values to the tensor's dtype: round(real / scale) + zero_point, saturated.
+
+        Without a scale, values are rounded as they are.
+
+        Args:
+            real: float32, any shape.
+
+        Returns:
+            An array of the same shape and the tensor's dtype.
+        """
+        if self.dtype.kind == "f":
+            return real.astype(self.dtype, copy=False)
+        limits = np.iinfo(self.dtype)
+        steps = real / self.scale + self.zero_point if self.scale else real
+        return np.rint(steps).clip(limits.min, limits.max).astype(self.dtype)
 
     def _side(self, axis: str) -> int:
         return self.shape[self.axes.index(axis)]
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputSpec:
     """What the model gives.
 
     index: which of its outputs this is
     axes: a letter for each axis of its tensor
     size_wh: of the map, at the input size that it was read with
     classes: channels of the map
-    dtype, scale, zero_point: as for Input
+    dtype, scale, zero_point: as for InputSpec
     """
 
     index: int
@@ -74,8 +92,22 @@ class Output:
     scale: float = 0.0
     zero_point: int = 0
 
+    def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Convert values of the tensor's dtype to the real values they represent: (stored - zero_point) * scale.
 
-def read_input(details: list[dict[str, Any]]) -> Input:
+        Without a scale, values are converted as they are.
+
+        Args:
+            stored: any shape, of the tensor's dtype.
+
+        Returns:
+            A float32 array of the same shape.
+        """
+        real = stored.astype(np.float32, copy=False)
+        return (real - np.float32(self.zero_point)) * np.float32(self.scale) if self.scale else real
+
+
+def read_input(details: list[dict[str, Any]]) -> InputSpec:
     """Find the photo among a model's inputs.
 
     details: as the interpreter's get_input_details gives them
@@ -94,7 +126,7 @@ def read_input(details: list[dict[str, Any]]) -> Input:
     shape = tuple(ANY if axis in "HW" and side <= 1 else side for axis, side in sides)
     if max(side for axis, side in zip(axes, shape, strict=True) if axis in "HW") > SIDE_LIMIT_PX:
         raise ModelRejected(f"the model's input has the shape {list(shape)}; a side has at most {SIDE_LIMIT_PX}")
-    return Input(axes, shape, channels, dtype, float(scale), int(zero_point))
+    return InputSpec(axes, shape, channels, dtype, float(scale), int(zero_point))
 
 
 def _open_shape(detail: dict[str, Any]) -> tuple[int, ...]:
@@ -131,7 +163,7 @@ def _input_axes(shape: tuple[int, ...]) -> tuple[str, int]:
 
 def read_outputs(
     details: list[dict[str, Any]], input_wh: tuple[int, int], size_wh: tuple[int, int] | None = None
-) -> list[Output]:
+) -> list[OutputSpec]:
     """Find the maps among a model's outputs.
 
     details: as the interpreter's get_output_details gives them
@@ -155,7 +187,7 @@ def read_outputs(
             map_wh = flat_wh if "F" in axes else (sides["W"], sides["H"])
             scale, zero_point = detail["quantization"]
             name = str(detail["name"])
-            found.append(Output(index, name, axes, map_wh, classes, dtype, float(scale), int(zero_point)))
+            found.append(OutputSpec(index, name, axes, map_wh, classes, dtype, float(scale), int(zero_point)))
     if not found:
         raise ModelRejected(f"the model gives no segmentation; its output {'; '.join(reasons)}{_hint(details)}")
     return found

@@ -7,7 +7,7 @@ import pytest
 
 from model.image import preprocess, resize, score_map
 from model.tflite.card import ModelCard
-from model.tflite.tensor_specs import Input, Output
+from model.tflite.tensor_specs import InputSpec, OutputSpec
 
 RNG = np.random.default_rng(7)
 
@@ -158,7 +158,7 @@ def test_numbers_are_stored_as_a_quantized_model_stores_them() -> None:
     pixels = np.full((4, 4, 3), (0, 128, 255), np.uint8)
     card = ModelCard(mean=(0.0,), std=(255.0,))
     for dtype, zero_point in ((np.uint8, 0), (np.int8, -128)):
-        kind = Input("NHWC", (1, 4, 4, 3), 3, np.dtype(dtype), 1 / 255, zero_point)
+        kind = InputSpec("NHWC", (1, 4, 4, 3), 3, np.dtype(dtype), 1 / 255, zero_point)
         assert preprocess.to_input(pixels, (4, 4), card, kind)[0, 0, 0].tolist() == [
             zero_point + v for v in (0, 128, 255)
         ]
@@ -172,5 +172,5 @@ def test_a_map_comes_out_of_any_axes(axes: str, shape) -> None:
     wanted = RNG.random((3, 4, 5))
     stored = wanted if "F" not in axes else wanted.reshape(12, 5)
     stored = stored if axes.index("K") == len(axes) - 1 else np.moveaxis(stored, -1, 0)
-    kind = Output(0, "map", axes, (4, 3), 5)
+    kind = OutputSpec(0, "map", axes, (4, 3), 5)
     assert (preprocess.to_maps(stored.reshape(shape), kind, (4, 3)) == wanted).all()
