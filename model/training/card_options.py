@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tflite.card import ACTIVATIONS, Colour, ModelCard, voc_palette
-from model.training.cli import StepError
+from model.training.cli import CommandError
 
 Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -60,7 +60,7 @@ def card(args: argparse.Namespace, model: Path, classes: int) -> ModelCard:
     """Make the card that the options describe; its activation is "none" until settle says better.
 
     classes: channels of the model's output
-    raises: StepError when the options contradict each other or the model, ModelRejected for a broken --card
+    raises: CommandError when the options contradict each other or the model, ModelRejected for a broken --card
     """
     beside = model.parent / "card.json"
     file = args.card or (beside if beside.is_file() else None)
@@ -70,7 +70,7 @@ def card(args: argparse.Namespace, model: Path, classes: int) -> ModelCard:
     count = max(2, classes)
     labels = args.classes or (base.labels if len(base.labels) == count else default_labels(count))
     if len(labels) != count:
-        raise StepError(f"--classes names {len(labels)} classes ({', '.join(labels)}); the model has {count}")
+        raise CommandError(f"--classes names {len(labels)} classes ({', '.join(labels)}); the model has {count}")
     if "palette" not in given and len(base.palette) != count:
         given["palette"] = voc_palette(count)
     activation = args.activation if args.activation in ACTIVATIONS else base.activation
@@ -78,7 +78,7 @@ def card(args: argparse.Namespace, model: Path, classes: int) -> ModelCard:
     try:
         made.check()
     except (TypeError, ValueError) as error:
-        raise StepError(f"the card has no sense: {error}") from error
+        raise CommandError(f"the card has no sense: {error}") from error
     return made
 
 

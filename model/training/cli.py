@@ -1,10 +1,9 @@
-"""What every step has in common: one line where it fails, a bar where it is long, files whole or not there."""
+"""What the commands share: one-line errors, a progress bar, atomic file writes and silenced native output."""
 
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,41 +14,54 @@ from model.errors import SilhouetteError
 
 Item = TypeVar("Item")
 
-BAR_WIDTH = 30
-REDRAW_S = 0.1
+BAR_WIDTH = 30  # characters
+REDRAW_INTERVAL_S = 0.1
 
 
-class StepError(Exception):
-    """A step cannot go on. Its text is the one line that the user reads."""
+class CommandError(Exception):
+    """A command cannot continue. The text is the one line that the user reads."""
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Run a step's main, and end the process: 0 when it worked, 1 with one line on stderr when not."""
+    """Run a command's main function; on an error, print one line on stderr and exit with code 1.
+
+    Args:
+        main: The command, which parses sys.argv when it is given None.
+
+    Raises:
+        SystemExit: If the command fails (code 1) or is interrupted (code 130).
+    """
     try:
         main(None)
-    except (StepError, SilhouetteError) as error:
+    except (CommandError, SilhouetteError) as error:
         sys.exit(f"error: {one_line(str(error))}")
     except ModuleNotFoundError as error:
-        sys.exit(f"error: {error.name} is not installed; `make train-setup` installs what the workshop needs")
+        sys.exit(f"error: {error.name} is not installed; run `make train-setup` to install the training pipeline")
     except OSError as error:
-        sys.exit(f"error: {error.filename or 'writing'}: {error.strerror or error}")
+        sys.exit(f"error: {error.filename or 'cannot write a file'}: {error.strerror or error}")
     except MemoryError:
-        sys.exit("error: not enough memory")
+        sys.exit("error: out of memory")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """Bring an exception's text to one line of at most limit characters."""
+    """Return a text on one line, shortened to at most `limit` characters."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """Lend a temporary name beside the target, and rename it to the target only if the block ends well.
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside the target, and rename it to the target if the block succeeds.
 
-    The name keeps the target's suffix, since Keras goes by it. Folders that are missing are made.
+    If the block raises, the temporary file is deleted and the target stays as it was. Missing folders are created.
+
+    Args:
+        target: The file to write.
+
+    Yields:
+        A path with the target's suffix, by which Keras chooses the format.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
@@ -60,67 +72,85 @@ def whole(target: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write(target: Path, content: str | bytes) -> None:
-    """Write a whole file or none."""
-    with whole(target) as partial:
+def write_atomic(target: Path, content: str | bytes) -> None:
+    """Write a file completely or not at all.
+
+    Args:
+        target: The file to write; missing folders are created.
+        content: Bytes, or text that is encoded as UTF-8.
+    """
+    with atomic_path(target) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
-    """Hand the items on, and draw a bar on stderr where that is a terminal."""
+    """Yield the items, and show how many have been processed in a progress bar on stderr.
+
+    Args:
+        items: The items to yield.
+        label: The text before the bar.
+        total: The number of items, if `items` has no length.
+
+    Yields:
+        Each item in turn.
+    """
     count = total if total is not None else len(items) if isinstance(items, Sequence) else 0
-    bar = Bar(label, count)
+    bar = ProgressBar(label, count)
     for item in items:
         yield item
         bar.advance(1)
     bar.close()
 
 
-class Bar:
-    """A progress bar on stderr; silent where that is no terminal.
+class ProgressBar:
+    """A progress bar on stderr, drawn only if stderr is a terminal.
 
-    total: in the unit that advance counts; 0 where nobody knows
-    shown: whether stderr is a terminal
+    Attributes:
+        label: The text before the bar.
+        total: The amount at which the bar is full, in the unit of `advance`; 0 if it is unknown.
+        completed: The amount so far.
+        is_visible: Whether stderr is a terminal.
     """
 
-    def __init__(self, label: str, total: int, done: int = 0) -> None:
-        self.label, self.total, self.done = label, total, done
-        self.shown = sys.stderr.isatty()
+    def __init__(self, label: str, total: int, completed: int = 0) -> None:
+        self.label, self.total, self.completed = label, total, completed
+        self.is_visible = sys.stderr.isatty()
         self._drawn_s = 0.0
 
     def advance(self, amount: int) -> None:
-        """Count on, and redraw now and then."""
-        self.done += amount
-        if self.shown and time.monotonic() - self._drawn_s > REDRAW_S:
+        """Add to the completed amount, and redraw the bar if the last drawing is old enough."""
+        self.completed += amount
+        if self.is_visible and time.monotonic() - self._drawn_s > REDRAW_INTERVAL_S:
             self._draw()
 
     def close(self) -> None:
-        """Draw the last state and leave the line."""
-        if self.shown:
+        """Draw the final state and end the line."""
+        if self.is_visible:
             self._draw()
             print(file=sys.stderr)
 
     def _draw(self) -> None:
         self._drawn_s = time.monotonic()
-        share = min(1.0, self.done / self.total) if self.total else 0.0
-        filled = "#" * round(share * BAR_WIDTH)
-        print(f"\r{self.label} [{filled:<{BAR_WIDTH}}] {share:4.0%}", end="", file=sys.stderr, flush=True)
+        fraction = min(1.0, self.completed / self.total) if self.total else 0.0
+        filled = "#" * round(fraction * BAR_WIDTH)
+        print(f"\r{self.label} [{filled:<{BAR_WIDTH}}] {fraction:4.0%}", end="", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def quiet() -> Iterator[Callable[[], str]]:
-    """Keep what libraries of C++ write to stdout and stderr from the terminal.
-
-    yields: a function that gives what was written so far
-    """
-    sys.stdout.flush(), sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)
+def silence_native_output() -> Iterator[None]:
+    """Discard what C++ libraries write to the file descriptors of stdout and stderr during the block."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    stdout, stderr = os.dup(1), os.dup(2)
+    with open(os.devnull, "wb") as sink:
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
         try:
-            yield lambda: os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
+            yield
         finally:
-            sys.stdout.flush(), sys.stderr.flush()
-            os.dup2(saved[0], 1), os.dup2(saved[1], 2)
-            for descriptor in saved:
-                os.close(descriptor)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(stdout, 1)
+            os.dup2(stderr, 2)
+            os.close(stdout)
+            os.close(stderr)

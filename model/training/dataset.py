@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from model.tflite.card import ModelCard, voc_palette
 from model.training import card_options, cli
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data import download, samples
 from model.training.data.samples import Folder
 from model.training.measure import report
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Fetch where no folders are named, look through the pairs, and leave a report."""
     args = arguments().parse_args(argv)
     if bool(args.photos) != bool(args.masks):
-        raise StepError("--photos and --masks go together; with neither, Oxford-IIIT Pet is fetched")
+        raise CommandError("--photos and --masks go together; with neither, Oxford-IIIT Pet is fetched")
     photos, masks = (args.photos, args.masks) if args.photos else pets(args.url, args.out)
     folder = samples.look_through(photos, masks, args.kind)
     held = [sample.name for sample in folder.samples if samples.held_out(sample.name)]
@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "broken": folder.broken,
         "without_mask": folder.unpaired,
     }
-    cli.write(args.out / "dataset.json", json.dumps(about, indent=2) + "\n")
+    cli.write_atomic(args.out / "dataset.json", json.dumps(about, indent=2) + "\n")
     if folder.samples:
-        with cli.whole(args.out / "dataset.png") as partial:
+        with cli.atomic_path(args.out / "dataset.png") as partial:
             picture(folder).save(partial)
     print(
         f"{len(folder.samples)} pairs, masks of the kind {folder.kind}, {folder.classes} classes, {len(held)} held out"
@@ -61,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for line in folder.broken:
         print(f"broken: {line}")
     if folder.broken:
-        raise StepError(f"{len(folder.broken)} pairs are broken; --skip-broken lets train and evaluate go on without")
+        raise CommandError(
+            f"{len(folder.broken)} pairs are broken; --skip-broken lets train and evaluate go on without"
+        )
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -90,7 +92,7 @@ def pets(url: str, out: Path) -> tuple[Path, Path]:
 def unpack(archive: Path, out: Path, name: str) -> None:
     """Unpack the folder of that name out of an archive; it appears when all of it is there.
 
-    raises: StepError when the archive is damaged, or no such folder is in it
+    raises: CommandError when the archive is damaged, or no such folder is in it
     """
     scratch = out / f".{name}"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -101,7 +103,7 @@ def unpack(archive: Path, out: Path, name: str) -> None:
                 tar.extract(member, scratch, filter="data")
         (scratch / name).replace(out / name)
     except (tarfile.TarError, EOFError, FileNotFoundError) as error:
-        raise StepError(f"{archive} is not the archive that was expected: {error}") from error
+        raise CommandError(f"{archive} is not the archive that was expected: {error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -16,7 +16,7 @@ from model.errors import ModelRejected
 from model.tflite import card as cards
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.measure import interpreter
 
 LABELS_SHOWN = 12
@@ -26,12 +26,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Describe the model; with --write, put the card that the options describe into it first."""
     args = arguments().parse_args(argv)
     if not args.model.is_file():
-        raise StepError(f"there is no model at {args.model}")
+        raise CommandError(f"there is no model at {args.model}")
     if args.write:
-        with cli.quiet():
+        with cli.silence_native_output():
             classes = interpreter.Interpreter(args.model).classes
         write(args.model, carded(args, classes))
-    with cli.quiet():
+    with cli.silence_native_output():
         found = describe(args.model)
     print(json.dumps(found, indent=2) if args.json else text(found))
 
@@ -148,7 +148,7 @@ def write(model: Path, card: ModelCard) -> None:
         with zipfile.ZipFile(model) as archive:
             data = data[: min(info.header_offset for info in archive.infolist())]
             others = {name: archive.read(name) for name in archive.namelist() if name != cards.MEMBER}
-    with cli.whole(model) as partial:
+    with cli.atomic_path(model) as partial:
         partial.write_bytes(data)
         if others:
             with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:

@@ -22,7 +22,7 @@ from model.image import preprocess, score_map
 from model.tflite import card as cards
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.data.samples import UNKNOWN, Sample
 from model.training.measure import latency, metrics, report
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for verdict in verdicts[1:]:
         drop = verdicts[0].iou - verdict.iou
         if args.max_drop is not None and drop > args.max_drop:
-            raise StepError(
+            raise CommandError(
                 f"{verdict.candidate.file.name} falls {drop:.4f} below {verdicts[0].candidate.file.name}; the limit is"
                 f" {args.max_drop}"
             )
@@ -145,10 +145,10 @@ def arguments() -> argparse.ArgumentParser:
 def load(file: Path, args: argparse.Namespace) -> Candidate:
     """Load a model, with the card inside it, or else the card that the options describe.
 
-    raises: StepError, ModelRejected
+    raises: CommandError, ModelRejected
     """
     model: Interpreter | FloatModel
-    with cli.quiet():
+    with cli.silence_native_output():
         if file.suffix == ".tflite":
             model = Interpreter(file)
             card = cards.read(file)
@@ -178,7 +178,7 @@ def judge(candidate: Candidate, judged_on: list[Sample], without: list[Sample]) 
     for sample in cli.progress(judged_on, candidate.file.name):
         truth = np.asarray(sample.ids)
         if truth[truth != UNKNOWN].max(initial=0) >= count:
-            raise StepError(
+            raise CommandError(
                 f"{sample.name} has class ids that {candidate.file.name}, with {count} classes, cannot give"
             )
         scores, size_wh = candidate.scores(sample), (truth.shape[1], truth.shape[0])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from model.tflite import card as cards
 from model.training import cli
-from model.training.cli import StepError
+from model.training.cli import CommandError
 
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TIMEOUT_S = 60
@@ -24,17 +24,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Upload, verify, and print the MODEL_URI to deploy with."""
     args = arguments().parse_args(argv)
     if not args.model.is_file():
-        raise StepError(f"there is no model at {args.model}")
+        raise CommandError(f"there is no model at {args.model}")
     card = cards.read(args.model)
     if card is None:
-        raise StepError(f"{args.model.name} has no card inside; quantize and describe --write put one in")
+        raise CommandError(f"{args.model.name} has no card inside; quantize and describe --write put one in")
     name, version = args.name or card.name, args.version or card.version
     for part in (name, version):
         if not PART.fullmatch(part):
-            raise StepError(f"{part!r} cannot be part of the object's name: letters, digits, dots, - and _ only")
+            raise CommandError(f"{part!r} cannot be part of the object's name: letters, digits, dots, - and _ only")
     match = re.fullmatch(r"gs://([a-z0-9][a-z0-9._-]+)/?", args.bucket)
     if not match:
-        raise StepError(f"the bucket must be given as gs://BUCKET, not {args.bucket}")
+        raise CommandError(f"the bucket must be given as gs://BUCKET, not {args.bucket}")
     print(f"MODEL_URI={publish(args.model, match[1], f'models/{name}/{version}/{name}.tflite')}")
 
 
@@ -52,7 +52,7 @@ def publish(model: Path, bucket: str, name: str) -> str:
     """Upload a file as an object that must not exist yet, and hold what arrived against it.
 
     returns: gs://bucket/name#generation
-    raises: StepError
+    raises: CommandError
     """
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError
@@ -67,11 +67,11 @@ def publish(model: Path, bucket: str, name: str) -> str:
         blob.reload(timeout=TIMEOUT_S)
         if blob.crc32c != crc32c(model):
             blob.delete(if_generation_match=blob.generation, timeout=TIMEOUT_S)
-            raise StepError(f"{uri} differs from {model.name} (crc32c); it was deleted again")
+            raise CommandError(f"{uri} differs from {model.name} (crc32c); it was deleted again")
     except exceptions.PreconditionFailed as error:
-        raise StepError(f"{uri} exists, and a version is never overwritten; give a new --version") from error
+        raise CommandError(f"{uri} exists, and a version is never overwritten; give a new --version") from error
     except (exceptions.GoogleAPIError, GoogleAuthError, OSError) as error:  # requests' errors are OSErrors
-        raise StepError(f"{uri} cannot be written: {cli.one_line(str(error))}") from error
+        raise CommandError(f"{uri} cannot be written: {cli.one_line(str(error))}") from error
     return f"{uri}#{blob.generation}"
 
 

@@ -20,7 +20,7 @@ from model.image import decode, preprocess
 from model.tflite import card as cards
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.measure.interpreter import Interpreter
 
@@ -37,23 +37,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     recipes = RECIPES if args.recipe == "all" else (args.recipe,)
     if not args.photos and set(recipes) & set(INTEGER):
-        raise StepError(f"the recipe {args.recipe} needs --photos: a folder of photos like those the model will see")
+        raise CommandError(f"the recipe {args.recipe} needs --photos: a folder of photos like those the model will see")
     if len(recipes) > 1 and args.out and args.out.suffix == ".tflite":
-        raise StepError("--out must be a folder where --recipe is all")
+        raise CommandError("--out must be a folder where --recipe is all")
     files = _spread(_not_held_out(samples.photo_files(args.photos)), args.samples) if args.photos else []
     from model.training.nets import keras_files
 
-    with cli.quiet():
+    with cli.silence_native_output():
         model = keras_files.load(args.model, args.size)
     card = card_options.card(args, args.model, model.classes)
     if card_options.wants_settling(args):
-        with cli.quiet():
+        with cli.silence_native_output():
             card = card_options.settle(card, model, model.input_wh)
         print(f"activation {card.activation}: by the range of the model's output")
     inputs = [to_input(file, model.input_wh, card) for file in cli.progress(files, "reading photos")]
     for recipe in recipes:
         target = target_of(args.model, args.out, recipe)
-        with cli.whole(target) as partial:
+        with cli.atomic_path(target) as partial:
             partial.write_bytes(convert(model, recipe, inputs))
             cards.embed(partial, card)
             apart = difference(model, partial, inputs)
@@ -87,12 +87,12 @@ def to_input(file: Path, size_wh: tuple[int, int], card: ModelCard) -> NDArray[n
     """Bring a photo to the model's input through the very rooms that serve.
 
     returns: float32 (1, h, w, 3)
-    raises: StepError naming the photo when it cannot be read
+    raises: CommandError naming the photo when it cannot be read
     """
     try:
         shot = decode.decode(file.read_bytes(), size_wh, MAX_PIXELS)
     except PhotoError as error:
-        raise StepError(f"{file}: {error}") from error
+        raise CommandError(f"{file}: {error}") from error
     return preprocess.to_input(shot.pixels, size_wh, card)
 
 
@@ -100,7 +100,7 @@ def convert(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]]) -
     """Convert a model by one of RECIPES.
 
     inputs: what the integer recipes learn the ranges from
-    raises: StepError when TensorFlow's converter refuses
+    raises: CommandError when TensorFlow's converter refuses
     """
     import tensorflow as tf
 
@@ -118,22 +118,22 @@ def convert(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]]) -
         return converter
 
     try:
-        with cli.quiet():
+        with cli.silence_native_output():
             return bytes(configured().convert())
     except Exception as error:  # ConverterError, and whatever else comes out of it
-        raise StepError(f"the converter refuses the model for the recipe {recipe}: {_reason(error)}") from error
+        raise CommandError(f"the converter refuses the model for the recipe {recipe}: {_reason(error)}") from error
 
 
 def difference(model: FloatModel, converted: Path, inputs: list[NDArray[np.float32]]) -> float:
     """Run the file once, and give the largest distance of its output from the float model's.
 
-    raises: StepError when its output is no number
+    raises: CommandError when its output is no number
     """
     probe = inputs[0] if inputs else np.zeros((1, *model.input_wh[::-1], 3), np.float32)
-    with cli.quiet():
+    with cli.silence_native_output():
         apart = float(np.abs(Interpreter(converted)(probe) - model(probe)).max())
     if not np.isfinite(apart):
-        raise StepError("the converted model's output is no number")
+        raise CommandError("the converted model's output is no number")
     return apart
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.training import card_options, cli
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.fit import schedule
 
@@ -22,14 +22,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read the photos, plan the run, and train."""
     args = arguments().parse_args(argv)
     if args.epochs < (0 if args.weights else 1):
-        raise StepError("--epochs must be at least 1, or 0 to save the mean of --weights as it is")
+        raise CommandError("--epochs must be at least 1, or 0 to save the mean of --weights as it is")
     if args.form == "folded" and not args.weights:
-        raise StepError("--folded needs --weights: a network that has not been trained has nothing to fold")
+        raise CommandError("--folded needs --weights: a network that has not been trained has nothing to fold")
     if args.size % 32 or args.size < 32:
-        raise StepError(f"--size must be a multiple of 32, not {args.size}")
+        raise CommandError(f"--size must be a multiple of 32, not {args.size}")
     folder = samples.load(args.photos, args.masks, args.kind, args.skip_broken)
     if folder.classes > args.classes:
-        raise StepError(f"the masks have {folder.classes} classes; say --classes {folder.classes}")
+        raise CommandError(f"the masks have {folder.classes} classes; say --classes {folder.classes}")
     train, held = samples.split(folder.samples, args.leave_out)
     train += samples.without_object(args.negatives) if args.negatives else []
     print(f"{len(train)} photos to train on, {len(held)} held out", flush=True)
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     labels = args.labels or card_options.default_labels(args.classes)
     if len(labels) != args.classes:
-        raise StepError(f"--labels names {len(labels)} classes, --classes says {args.classes}")
+        raise CommandError(f"--labels names {len(labels)} classes, --classes says {args.classes}")
     run = trainer.Run(
         out=args.out,
         classes=1 if args.classes == 2 else args.classes,
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         every=args.every,
         weights=args.weights,
     )
-    cli.write(args.out / "card.json", run.card.to_json() + "\n")
+    cli.write_atomic(args.out / "card.json", run.card.to_json() + "\n")
     if args.epochs == 0:
         trainer.mean(run)
         return

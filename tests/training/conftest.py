@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.support import CARD, ROOT, Step, draw
+from tests.support.paths import ROOT
+from tests.support.training import CARD, RunCommand, draw
 
 
 @pytest.fixture(scope="session")
@@ -21,14 +22,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def run_step() -> Step:
+def run_command() -> RunCommand:
     """A function that runs a step in a process of its own."""
 
-    def run_step(name: str, *args: object, **env: str) -> subprocess.CompletedProcess[str]:
+    def run_command(name: str, *args: object, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", f"model.training.{name}", *map(str, args)]
         return subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True)
 
-    return run_step
+    return run_command
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +44,7 @@ def unets(discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
     import tf_keras
 
     from model.training.data import samples
-    from tests.training import xception_unet
+    from tests.support import xception_unet
 
     folder = samples.load(*discs)
     photos = np.stack([np.asarray(s.photo.resize((64, 64)))[..., ::-1] for s in folder.samples]).astype(np.float32)

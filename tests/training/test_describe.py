@@ -11,7 +11,7 @@ from model.errors import ModelRejected
 from model.tflite import card
 from model.training import describe
 from model.training.measure.interpreter import Interpreter
-from tests.training.support import Step, refused
+from tests.support.training import RunCommand, error_line
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ def test_a_model_of_others_gets_a_card(model) -> None:
     assert found.labels == ("background", "class 1", "class 2")
 
 
-def test_a_card_without_sense_changes_nothing(model, run_step: Step) -> None:
+def test_a_card_without_sense_changes_nothing(model, run_command: RunCommand) -> None:
     before = model.read_bytes()
-    assert "3" in refused(run_step("describe", model, "--write", "--classes", "one,two"))
+    assert "3" in error_line(run_command("describe", model, "--write", "--classes", "one,two"))
     assert model.read_bytes() == before
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from model.training import dataset
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data import download
-from tests.training.support import Step, draw, refused
+from tests.support.training import RunCommand, draw, error_line
 
 DATA = np.random.default_rng(0).bytes(700_000)
 MD5 = hashlib.md5(DATA).hexdigest()
@@ -117,7 +117,7 @@ def test_a_whole_part_needs_nothing_more(server: str, tmp_path: Path) -> None:
 
 
 def test_a_wrong_checksum_leaves_nothing(server: str, tmp_path: Path) -> None:
-    with pytest.raises(StepError, match="MD5 differs"):
+    with pytest.raises(CommandError, match="MD5 differs"):
         fetch(server, tmp_path / "a.bin", md5="0" * 32)
     assert list(tmp_path.iterdir()) == []
 
@@ -130,13 +130,13 @@ def test_a_server_that_recovers_is_waited_for(server: str, tmp_path: Path) -> No
 
 def test_a_server_that_does_not_recover_is_given_up_and_what_came_is_kept(server: str, tmp_path: Path) -> None:
     server.cut_after = [100_000, *[0] * 20]
-    with pytest.raises(StepError, match="the same command goes on with it"):
+    with pytest.raises(CommandError, match="the same command goes on with it"):
         fetch(server, tmp_path / "a.bin")
     assert (tmp_path / "a.bin.part").read_bytes() == DATA[:100_000]
 
 
 def test_a_missing_file_is_refused_at_once(server: str, tmp_path: Path) -> None:
-    with pytest.raises(StepError, match="404"):
+    with pytest.raises(CommandError, match="404"):
         fetch(server, tmp_path / "b.bin", name="b.bin")
     assert server.asked == [None]
 
@@ -169,15 +169,15 @@ def test_the_pets_are_fetched_unpacked_and_looked_through(
 
 def test_an_archive_that_is_none_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(DATA)
-    with pytest.raises(StepError, match="not the archive that was expected"):
+    with pytest.raises(CommandError, match="not the archive that was expected"):
         dataset.unpack(tmp_path / "a.tar.gz", tmp_path, "images")
     assert [p.name for p in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
-def test_broken_pairs_of_ones_own_are_listed_and_end_with_an_error(tmp_path: Path, run_step: Step) -> None:
+def test_broken_pairs_of_ones_own_are_listed_and_end_with_an_error(tmp_path: Path, run_command: RunCommand) -> None:
     photos, masks = draw(tmp_path, 4)
     (photos / "round_1.jpg").write_bytes(b"")
-    done = run_step("dataset", "--photos", photos, "--masks", masks, "--out", tmp_path / "out")
-    assert "1 pairs are broken" in refused(done)
+    done = run_command("dataset", "--photos", photos, "--masks", masks, "--out", tmp_path / "out")
+    assert "1 pairs are broken" in error_line(done)
     assert "broken: round_1.jpg" in done.stdout
     assert (tmp_path / "out" / "dataset.json").exists()

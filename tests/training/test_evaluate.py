@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from model.training import evaluate
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.measure import latency
-from tests.training.support import CARD
+from tests.support.training import CARD
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_the_report_can_be_looked_at(judged) -> None:
 def test_a_fall_over_the_limit_is_an_error(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
     models = [converted / f"unet-bgr-{recipe}.tflite" for recipe in ("float32", "int8")]
     options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--max-drop", -1, "--out", tmp_path]
-    with pytest.raises(StepError, match=r"int8\.tflite falls .* the limit is -1"):
+    with pytest.raises(CommandError, match=r"int8\.tflite falls .* the limit is -1"):
         evaluate.main([*map(str, [*models, *options])])
     assert (tmp_path / "report.md").exists()
 
@@ -100,13 +100,13 @@ def test_a_model_with_too_few_classes_is_refused(
 
     image = keras.Input((32, 32, 3))
     keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(image)).save(tmp_path / "m.keras")
-    with pytest.raises(StepError, match=r"class ids that m\.keras, with 2 classes, cannot give"):
+    with pytest.raises(CommandError, match=r"class ids that m\.keras, with 2 classes, cannot give"):
         evaluate.main([*map(str, [tmp_path / "m.keras", "--photos", discs[0], "--masks", discs[1], "--all"])])
 
 
 def test_a_python_that_cannot_run_the_model_says_why(tmp_path: Path) -> None:
     (tmp_path / "bad.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
-    with pytest.raises(StepError, match=r"bad\.tflite cannot be measured with"):
+    with pytest.raises(CommandError, match=r"bad\.tflite cannot be measured with"):
         latency.measure_with(sys.executable, tmp_path / "bad.tflite", 1)
-    with pytest.raises(StepError, match=r"cannot be measured with .*no-python"):
+    with pytest.raises(CommandError, match=r"cannot be measured with .*no-python"):
         latency.measure_with(tmp_path / "no-python", tmp_path / "bad.tflite", 1)

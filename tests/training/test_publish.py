@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from model.training import publish
-from model.training.cli import StepError
-from tests.training.support import Step, refused
+from model.training.cli import CommandError
+from tests.support.training import RunCommand, error_line
 
 
 def binary() -> Path:
@@ -58,8 +58,8 @@ def download(url: str, name: str) -> bytes:
         return answer.read()
 
 
-def test_a_model_is_published_under_its_cards_name_and_version(storage, model, run_step: Step) -> None:
-    done = run_step("publish", model, "gs://shelf", STORAGE_EMULATOR_HOST=storage)
+def test_a_model_is_published_under_its_cards_name_and_version(storage, model, run_command: RunCommand) -> None:
+    done = run_command("publish", model, "gs://shelf", STORAGE_EMULATOR_HOST=storage)
     assert done.returncode == 0, done.stderr
     uri, _, generation = done.stdout.strip().partition("#")
     assert uri == "MODEL_URI=gs://shelf/models/discs/7/discs.tflite"
@@ -72,7 +72,7 @@ def test_a_version_is_never_overwritten(storage, model, converted: Path, monkeyp
     publish.main([str(model), "gs://shelf", "--version", "8"])
     first = model.read_bytes()
     other = converted / "unet-bgr-int8.tflite"
-    with pytest.raises(StepError, match="a version is never overwritten"):
+    with pytest.raises(CommandError, match="a version is never overwritten"):
         publish.main([str(other), "gs://shelf", "--version", "8"])
     assert download(storage, "models/discs/8/discs.tflite") == first
 
@@ -80,14 +80,14 @@ def test_a_version_is_never_overwritten(storage, model, converted: Path, monkeyp
 def test_what_arrives_changed_is_deleted_again(storage, model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage)
     monkeypatch.setattr(publish, "crc32c", lambda _: "AAAAAA==")
-    with pytest.raises(StepError, match="differs from"):
+    with pytest.raises(CommandError, match="differs from"):
         publish.main([str(model), "gs://shelf", "--version", "9"])
     with pytest.raises(OSError, match="404"):
         download(storage, "models/discs/9/discs.tflite")
 
 
-def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_step: Step) -> None:
-    said = refused(run_step("publish", model, "gs://nowhere", STORAGE_EMULATOR_HOST=storage))
+def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_command: RunCommand) -> None:
+    said = error_line(run_command("publish", model, "gs://nowhere", STORAGE_EMULATOR_HOST=storage))
     assert "gs://nowhere/models/discs/7/discs.tflite cannot be written" in said
 
 
@@ -99,11 +99,11 @@ def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_s
     ],
 )
 def test_names_that_are_none_are_refused(model, options, complaint: str) -> None:
-    with pytest.raises(StepError, match=complaint):
+    with pytest.raises(CommandError, match=complaint):
         publish.main([str(model), *options])
 
 
 def test_a_model_without_a_card_is_not_published(tmp_path: Path) -> None:
     (tmp_path / "bare.tflite").write_bytes(b"\x1c\0\0\0TFL3")
-    with pytest.raises(StepError, match="has no card inside"):
+    with pytest.raises(CommandError, match="has no card inside"):
         publish.main([str(tmp_path / "bare.tflite"), "gs://shelf"])

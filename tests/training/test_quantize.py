@@ -16,11 +16,12 @@ from model.segmenter import Segmenter
 from model.serving.settings import Settings
 from model.tflite import card
 from model.training import quantize
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.measure import metrics
 from model.training.measure.interpreter import Interpreter
-from tests.training.support import CARD, ROOT, Step, refused
+from tests.support.paths import ROOT
+from tests.support.training import CARD, RunCommand, error_line
 
 
 def served_iou(model: Path, discs: tuple[Path, Path], monkeypatch) -> float:
@@ -116,7 +117,7 @@ def test_what_is_still_to_be_done_to_the_output_is_found_out(
 
 def test_a_size_that_the_model_leaves_open_must_be_said(tmp_path: Path) -> None:
     tiny("sigmoid", size=None).save(tmp_path / "m.keras")
-    with pytest.raises(StepError, match="say --size"):
+    with pytest.raises(CommandError, match="say --size"):
         quantize.main([str(tmp_path / "m.keras")])
     quantize.main([str(tmp_path / "m.keras"), "--size", "48"])
     assert Interpreter(tmp_path / "m-float16.tflite").input_wh == (48, 48)
@@ -128,10 +129,10 @@ class Own(keras.layers.Layer):
         return inputs
 
 
-def test_a_model_with_objects_of_its_own_is_refused_in_one_line(tmp_path: Path, run_step: Step) -> None:
+def test_a_model_with_objects_of_its_own_is_refused_in_one_line(tmp_path: Path, run_command: RunCommand) -> None:
     image = keras.Input((32, 32, 3))
     keras.Model(image, keras.layers.Conv2D(1, 1)(Own()(image))).save(tmp_path / "own.keras")
-    said = refused(run_step("quantize", tmp_path / "own.keras"))
+    said = error_line(run_command("quantize", tmp_path / "own.keras"))
     assert "own.keras cannot be loaded" in said
     assert "Own" in said
     assert "SavedModel" in said
@@ -146,27 +147,27 @@ class Refused(tf.Module):
         return {"output": tf.raw_ops.Betainc(a=image, b=image, x=image)}
 
 
-def test_a_recipe_that_the_converter_refuses_leaves_no_file(tmp_path: Path, run_step: Step) -> None:
+def test_a_recipe_that_the_converter_refuses_leaves_no_file(tmp_path: Path, run_command: RunCommand) -> None:
     model = Refused()
     tf.saved_model.save(model, str(tmp_path / "m"), signatures={"serving_default": model.__call__})
-    said = refused(run_step("quantize", tmp_path / "m", "--out", tmp_path / "out"))
+    said = error_line(run_command("quantize", tmp_path / "m", "--out", tmp_path / "out"))
     assert "the converter refuses the model for the recipe float16" in said
     assert "Betainc" in said
     assert not any((tmp_path / "out").iterdir())
 
 
 def test_integers_need_photos_and_photos_that_are_there(tmp_path: Path, unets: dict[str, Path]) -> None:
-    with pytest.raises(StepError, match="needs --photos"):
+    with pytest.raises(CommandError, match="needs --photos"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8"])
-    with pytest.raises(StepError, match="there are no photos"):
+    with pytest.raises(CommandError, match="there are no photos"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
     (tmp_path / "a.jpg").write_bytes(b"not a photo")
-    with pytest.raises(StepError, match=r"a\.jpg: the bytes are no image"):
+    with pytest.raises(CommandError, match=r"a\.jpg: the bytes are no image"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
 
 
 def test_classes_that_the_model_has_not_are_refused(unets: dict[str, Path]) -> None:
-    with pytest.raises(StepError, match="names 2 classes"):
+    with pytest.raises(CommandError, match="names 2 classes"):
         quantize.main([str(unets["BGR"]), "--classes", "background,disc"])
 
 
@@ -181,13 +182,13 @@ def test_classes_that_the_model_has_not_are_refused(unets: dict[str, Path]) -> N
 def test_what_is_no_model_is_refused(tmp_path: Path, name: str, content, complaint: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(StepError, match=complaint):
+    with pytest.raises(CommandError, match=complaint):
         quantize.main([str(tmp_path / name)])
 
 
 def test_weights_alone_are_refused(tmp_path: Path) -> None:
     tiny("sigmoid").save_weights(tmp_path / "m.weights.h5")
-    with pytest.raises(StepError, match="holds weights alone"):
+    with pytest.raises(CommandError, match="holds weights alone"):
         quantize.main([str(tmp_path / "m.weights.h5")])
 
 
@@ -207,13 +208,13 @@ def test_a_full_disk_leaves_no_file(unets: dict[str, Path], tmp_path: Path) -> N
         *CARD,
     ]
     done = subprocess.run(command, cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
-    assert "File too large" in refused(done)
+    assert "File too large" in error_line(done)
     assert not any((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("name", ["dataset", "train", "quantize", "evaluate", "describe", "publish", "measure.latency"])
-def test_every_step_explains_itself_without_loading_tensorflow(name: str, run_step: Step) -> None:
-    done = run_step(name, "--help", PYTHONPROFILEIMPORTTIME="1")
+def test_every_step_explains_itself_without_loading_tensorflow(name: str, run_command: RunCommand) -> None:
+    done = run_command(name, "--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     assert f"python -m model.training.{name}" in done.stdout
     assert "tensorflow" not in done.stderr

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.data.samples import UNKNOWN
-from tests.training.support import draw
+from tests.support.training import draw
 
 
 def folder_of(tmp_path, *masks):
@@ -62,7 +62,7 @@ def test_shades_of_grey_are_not_guessed_at(tmp_path: Path) -> None:
     grey = np.linspace(0, 255, 200, dtype=np.uint8).reshape(2, 100)
     pair = folder_of(tmp_path, grey)
     Image.new("RGB", (100, 2)).save(pair[0] / "0.png")
-    with pytest.raises(StepError, match="say --kind"):
+    with pytest.raises(CommandError, match="say --kind"):
         samples.load(*pair)
     assert samples.load(*pair, kind="binary").classes == 2
 
@@ -78,17 +78,17 @@ def test_every_broken_pair_is_reported_and_may_be_left_out(tmp_path: Path) -> No
     assert [line.partition(":")[0] for line in found.broken] == ["1.png", "2.png", "3.png"]
     assert "the photo is 4 x 2 and its mask 9 x 9" in found.broken[0]
     assert found.unpaired == ["4.png"]
-    with pytest.raises(StepError, match="3 of 4 pairs are broken"):
+    with pytest.raises(CommandError, match="3 of 4 pairs are broken"):
         samples.load(photos, masks)
     assert len(samples.load(photos, masks, skip_broken=True).samples) == 1
 
 
 def test_empty_folders_and_missing_ones_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StepError, match="there is no folder"):
+    with pytest.raises(CommandError, match="there is no folder"):
         samples.load(tmp_path / "a", tmp_path / "b")
-    with pytest.raises(StepError, match="has a mask of its name"):
+    with pytest.raises(CommandError, match="has a mask of its name"):
         samples.load(tmp_path, tmp_path)
-    with pytest.raises(StepError, match="there are no photos"):
+    with pytest.raises(CommandError, match="there are no photos"):
         samples.photo_files(tmp_path)
 
 
@@ -101,7 +101,7 @@ def test_the_split_goes_by_the_name_alone_or_by_a_prefix(tmp_path: Path) -> None
     train, held = samples.split(found, "other")
     assert all(s.name.startswith("other") for s in held)
     assert not any(s.name.startswith("other") for s in train)
-    with pytest.raises(StepError, match="0 of 24 photos"):
+    with pytest.raises(CommandError, match="0 of 24 photos"):
         samples.split(found, "nobody")
 
 

@@ -11,13 +11,13 @@ from keras import layers
 from PIL import Image
 
 from model.training import quantize, train
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data.batches import Pairs
 from model.training.data.samples import UNKNOWN, load
 from model.training.fit import losses, trainer
 from model.training.measure.interpreter import Interpreter
 from model.training.nets import fake_quantization, imagenet, network, normalization, unfold
-from tests.training.support import Step, refused
+from tests.support.training import RunCommand, error_line
 
 
 def small(size_px: int, classes: int = 1) -> keras.Model:
@@ -96,7 +96,7 @@ def test_a_checkpoint_of_other_options_is_not_gone_on_with(
     small_network, drawn: tuple[Path, Path], tmp_path: Path
 ) -> None:
     train.main(options(drawn, tmp_path, "--epochs", 1))
-    with pytest.raises(StepError, match="of a run with other options or photos"):
+    with pytest.raises(CommandError, match="of a run with other options or photos"):
         train.main(options(drawn, tmp_path, "--epochs", 2))
 
 
@@ -131,7 +131,7 @@ def test_a_run_can_begin_with_the_weights_of_another(
     ]
     for one, other in zip(*ends, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
-    with pytest.raises(StepError, match="not a model of this network with 3 channels"):
+    with pytest.raises(CommandError, match="not a model of this network with 3 channels"):
         train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
 
 
@@ -154,7 +154,7 @@ def test_the_running_mean_of_a_short_run_forgets_where_it_began(
 
 
 def test_a_folded_run_goes_on_without_normalizations(small_network, drawn: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(StepError, match="--folded needs --weights"):
+    with pytest.raises(CommandError, match="--folded needs --weights"):
         train.main(options(drawn, tmp_path / "none", "--epochs", 1, "--folded"))
     train.main(options(drawn, tmp_path / "first", "--epochs", 2))
     begun = tmp_path / "first" / "model.h5"
@@ -186,7 +186,7 @@ def test_a_run_can_begin_with_the_mean_of_several(small_network, drawn: tuple[Pa
     for mine, yours, between, after in zip(one, other, mean, end, strict=True):
         np.testing.assert_allclose((np.asarray(mine) + np.asarray(yours)) / 2, between, atol=1e-6)
         np.testing.assert_allclose(between, after, atol=1e-5)
-    with pytest.raises(StepError, match="at least 1"):
+    with pytest.raises(CommandError, match="at least 1"):
         train.main(options(drawn, tmp_path / "nothing", "--epochs", 0))
 
 
@@ -206,7 +206,7 @@ def test_a_run_can_begin_with_a_tflite_of_another(
     # the batch's own mean and variance are those that were put in place, so that training goes on where it was
     np.testing.assert_allclose(model(photos, training=True), asked, atol=0.02)
     train.main(options(drawn, tmp_path / "second", "--epochs", 1, "--peak-rate", 1e-9, "--weights", begun))
-    with pytest.raises(StepError, match="not a float model of this network with 3 channels"):
+    with pytest.raises(CommandError, match="not a float model of this network with 3 channels"):
         train.main(options(discs, tmp_path / "third", "--epochs", 1, "--classes", 3, "--weights", begun))
 
 
@@ -227,7 +227,7 @@ def test_a_tflite_of_integers_is_no_beginning(small_network, drawn: tuple[Path, 
     train.main(options(drawn, tmp_path / "first", "--epochs", 1))
     more = ["--recipe", "int8", "--photos", str(drawn[0]), "--out", str(tmp_path / "int8.tflite")]
     quantize.main([str(tmp_path / "first" / "model.h5"), *more])
-    with pytest.raises(StepError, match="not a float model of this network"):
+    with pytest.raises(CommandError, match="not a float model of this network"):
         train.main(options(drawn, tmp_path / "second", "--epochs", 1, "--weights", tmp_path / "int8.tflite"))
 
 
@@ -314,11 +314,11 @@ def test_the_real_network_takes_imagenets_weights() -> None:
 
 
 def test_wrong_options_are_refused_in_one_line(
-    drawn: tuple[Path, Path], discs: tuple[Path, Path], tmp_path: Path, run_step: Step
+    drawn: tuple[Path, Path], discs: tuple[Path, Path], tmp_path: Path, run_command: RunCommand
 ) -> None:
-    with pytest.raises(StepError, match="multiple of 32"):
+    with pytest.raises(CommandError, match="multiple of 32"):
         train.main(options(drawn, tmp_path, "--size", 50))
-    with pytest.raises(StepError, match="say --classes 3"):
+    with pytest.raises(CommandError, match="say --classes 3"):
         train.main(options(discs, tmp_path))
-    assert "there is no folder" in refused(run_step("train", "--photos", tmp_path / "none", "--masks", tmp_path))
+    assert "there is no folder" in error_line(run_command("train", "--photos", tmp_path / "none", "--masks", tmp_path))
     assert list(tmp_path.iterdir()) == []

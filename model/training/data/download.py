@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from model.training.cli import Bar, StepError
+from model.training.cli import CommandError, ProgressBar
 
 CHUNK_BYTES = 1 << 18
 TRIES = 5  # in a row without a byte
@@ -20,7 +20,7 @@ def fetch(url: str, target: Path, md5: str, pause_s: float = 2.0) -> None:
     """Download a file, unless it is there already; what an earlier try left in TARGET.part is gone on with.
 
     pause_s: before the first new try; doubled before each further one
-    raises: StepError when the server refuses, goes on breaking off, or the checksum differs
+    raises: CommandError when the server refuses, goes on breaking off, or the checksum differs
     """
     if target.is_file() and digest(target) == md5:
         return
@@ -35,7 +35,7 @@ def fetch(url: str, target: Path, md5: str, pause_s: float = 2.0) -> None:
             reason = "the connection was cut"
         except urllib.error.HTTPError as error:
             if error.code < 500:
-                raise StepError(f"{url}: the server answers {error.code} {error.reason}") from error
+                raise CommandError(f"{url}: the server answers {error.code} {error.reason}") from error
             reason = f"the server answers {error.code}"
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = str(getattr(error, "reason", error))
@@ -43,10 +43,10 @@ def fetch(url: str, target: Path, md5: str, pause_s: float = 2.0) -> None:
         failures = 0 if grown else failures + 1
         time.sleep(pause_s * 2**failures / 2)
     else:
-        raise StepError(f"{url}: {reason}; what came is kept in {part}, the same command goes on with it")
+        raise CommandError(f"{url}: {reason}; what came is kept in {part}, the same command goes on with it")
     if digest(part) != md5:
         part.unlink()
-        raise StepError(f"{url}: what came is not the file that was expected (its MD5 differs); it was deleted")
+        raise CommandError(f"{url}: what came is not the file that was expected (its MD5 differs); it was deleted")
     part.replace(target)
 
 
@@ -73,7 +73,7 @@ def _go_on(url: str, part: Path, have: int, label: str) -> bool:
             have = 0
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else 0
-        bar = Bar(label, total, have)
+        bar = ProgressBar(label, total, have)
         with part.open("ab" if have else "wb") as file:
             while chunk := answer.read(CHUNK_BYTES):
                 file.write(chunk)

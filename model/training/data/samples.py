@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.training import cli
-from model.training.cli import StepError
+from model.training.cli import CommandError
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 KINDS = ("auto", "trimap", "binary", "ids")
@@ -75,17 +75,17 @@ def look_through(photos: Path, masks: Path, kind: str = "auto") -> Folder:
     """Read every photo that has a mask of its own name, in the order of their names.
 
     kind: one of KINDS
-    raises: StepError when there is no pair, or the kind cannot be told
+    raises: CommandError when there is no pair, or the kind cannot be told
     """
     for folder in (photos, masks):
         if not folder.is_dir():
-            raise StepError(f"there is no folder {folder}")
+            raise CommandError(f"there is no folder {folder}")
     files = [p for p in sorted(photos.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES and p.name[0] != "."]
     pairs = [(photo, masks / f"{photo.stem}.png") for photo in files]
     unpaired = [photo.name for photo, mask in pairs if not mask.exists()]
     pairs = [(photo, mask) for photo, mask in pairs if mask.exists()]
     if not pairs:
-        raise StepError(f"no photo in {photos} has a mask of its name (NAME.png) in {masks}")
+        raise CommandError(f"no photo in {photos} has a mask of its name (NAME.png) in {masks}")
     if kind == "auto":
         kind = tell_kind(mask for _, mask in pairs[:: max(1, len(pairs) // LOOKED_AT)])
     samples, broken, highest, room = [], [], 1, KEPT_BYTES
@@ -105,12 +105,12 @@ def look_through(photos: Path, masks: Path, kind: str = "auto") -> Folder:
 def load(photos: Path, masks: Path, kind: str = "auto", skip_broken: bool = False) -> Folder:
     """Look through a folder that is to be used.
 
-    raises: StepError when no pair is whole, or when one is broken and those are not to be skipped
+    raises: CommandError when no pair is whole, or when one is broken and those are not to be skipped
     """
     folder = look_through(photos, masks, kind)
     if folder.broken and not (skip_broken and folder.samples):
         count = len(folder.broken) + len(folder.samples)
-        raise StepError(
+        raise CommandError(
             f"{len(folder.broken)} of {count} pairs are broken (--skip-broken goes on without): {folder.broken[0]}"
         )
     return folder
@@ -119,25 +119,25 @@ def load(photos: Path, masks: Path, kind: str = "auto", skip_broken: bool = Fals
 def without_object(photos: Path) -> list[Sample]:
     """Take every photo of a folder as one that shows no object.
 
-    raises: StepError when there is none, or one cannot be read
+    raises: CommandError when there is none, or one cannot be read
     """
     files = photo_files(photos)
     for file in files:
         try:
             _photo(file)
         except (OSError, SyntaxError) as error:
-            raise StepError(f"{file.name}: {error}") from error
+            raise CommandError(f"{file.name}: {error}") from error
     return [Sample(f"no object {file.stem}", file, None, "ids") for file in files]
 
 
 def photo_files(folder: Path) -> list[Path]:
     """List the photos of a folder by name.
 
-    raises: StepError when there is none
+    raises: CommandError when there is none
     """
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES) if folder.is_dir() else []
     if not found:
-        raise StepError(f"there are no photos ({', '.join(sorted(PHOTO_SUFFIXES))}) in {folder}")
+        raise CommandError(f"there are no photos ({', '.join(sorted(PHOTO_SUFFIXES))}) in {folder}")
     return found
 
 
@@ -150,20 +150,20 @@ def split(samples: Sequence[Sample], leave_out: str | None = None) -> tuple[list
     """Part the samples for training from those held out.
 
     leave_out: hold out those whose name begins so, instead of one in ten
-    raises: StepError when either part is empty
+    raises: CommandError when either part is empty
     """
     out = [s.name.startswith(leave_out) if leave_out else held_out(s.name) for s in samples]
     parts = [s for s, o in zip(samples, out, strict=True) if not o], [s for s, o in zip(samples, out, strict=True) if o]
     if not all(parts):
         rule = f"whose name begins with {leave_out!r}" if leave_out else "held out by the rule of one in ten"
-        raise StepError(f"{len(parts[1])} of {len(samples)} photos are those {rule}; some must be, and some not")
+        raise CommandError(f"{len(parts[1])} of {len(samples)} photos are those {rule}; some must be, and some not")
     return parts
 
 
 def tell_kind(masks: Iterable[Path]) -> str:
     """Tell the kind of masks by the values in them, as KIND_HELP says.
 
-    raises: StepError when they are shades of grey
+    raises: CommandError when they are shades of grey
     """
     seen: set[int] = set()
     for mask in masks:
@@ -176,7 +176,7 @@ def tell_kind(masks: Iterable[Path]) -> str:
     if seen <= {1, 2, 3}:
         return "trimap"
     if len(seen) > 64 and UNKNOWN in seen:
-        raise StepError(f"the masks have {len(seen)} different values, shades of grey it seems; say --kind")
+        raise CommandError(f"the masks have {len(seen)} different values, shades of grey it seems; say --kind")
     return "ids"
 
 

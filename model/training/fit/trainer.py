@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from model.tflite.card import ModelCard, voc_palette
 from model.training import cli, evaluate
-from model.training.cli import StepError
+from model.training.cli import CommandError
 from model.training.data.batches import MEAN, STD, Pairs, count
 from model.training.data.samples import Sample
 from model.training.fit import curves, losses
@@ -55,7 +56,7 @@ class Run:
 def fit(run: Run) -> None:
     """Train through every phase, from the checkpoint where there is one.
 
-    raises: StepError when the checkpoint is of another run
+    raises: CommandError when the checkpoint is of another run
     """
     keras.utils.set_random_seed(run.seed)
     epoch, arrays = restore(run)
@@ -79,7 +80,7 @@ def fit(run: Run) -> None:
         if epoch < phase.last:
             pairs = Pairs(run.train, phase.size_px, run.classes, run.seed, max(epoch, phase.first))
             callbacks = [Rate(phase, len(pairs), max(epoch, phase.first)), Keeper(run, phase)]
-            verbose = "auto" if cli.Bar("", 1).shown else 2
+            verbose = "auto" if sys.stderr.isatty() else 2
             model.fit(pairs, initial_epoch=pairs.epoch, epochs=phase.last, callbacks=callbacks, verbose=verbose)
         else:
             optimizer.finalize_variable_values(model.trainable_variables)
@@ -93,7 +94,7 @@ def mean(run: Run) -> None:
     take_mean(model, run, size_px)
     verdict = judge(tf.function(lambda image: model(image, training=False)), size_px, run)
     print(f"the mean of {len(run.weights)} models: iou {verdict.iou:.4f}", flush=True)
-    with cli.whole(run.out / run.phases[-1].file) as partial:
+    with cli.atomic_path(run.out / run.phases[-1].file) as partial:
         model.save(partial, include_optimizer=False)
 
 
@@ -115,7 +116,7 @@ def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
 def take_mean(model: keras.Model, run: Run, size_px: int) -> None:
     """Begin with the mean of the weights of models that began alike: mostly better than each (Wortsman et al. 2022).
 
-    raises: StepError when one is of another network or has other classes
+    raises: CommandError when one is of another network or has other classes
     """
     each = []
     for file in run.weights:
@@ -127,7 +128,7 @@ def take_mean(model: keras.Model, run: Run, size_px: int) -> None:
 def take(model: keras.Model, file: Path, run: Run, size_px: int) -> None:
     """Take the weights of a model that train saved, or of a float .tflite made of one.
 
-    raises: StepError when it is of another network or has other classes
+    raises: CommandError when it is of another network or has other classes
     """
     if file.suffix == ".tflite":
         pairs = Pairs(run.train, size_px, run.classes, run.seed)
@@ -135,21 +136,21 @@ def take(model: keras.Model, file: Path, run: Run, size_px: int) -> None:
     try:
         model.set_weights(keras.models.load_model(file, compile=False).get_weights())
     except (OSError, ValueError) as error:
-        raise StepError(f"{file} is not a model of this network with {model.output_shape[-1]} channels") from error
+        raise CommandError(f"{file} is not a model of this network with {model.output_shape[-1]} channels") from error
 
 
 def restore(run: Run) -> tuple[int, list[Any]]:
     """Read the checkpoint.
 
     returns: the epochs that are done, and the arrays of the model and its optimizer; 0 where there is none
-    raises: StepError when it is of another run
+    raises: CommandError when it is of another run
     """
     file = run.out / CHECKPOINT
     if not file.is_file():
         return 0, []
     with np.load(file) as stored:
         if str(stored["told"]) != run.told():
-            raise StepError(f"{file} is of a run with other options or photos; choose another --out, or delete it")
+            raise CommandError(f"{file} is of a run with other options or photos; choose another --out, or delete it")
         epoch = int(stored["epoch"])
         arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 2)]
     print(f"going on after epoch {epoch}", flush=True)
@@ -168,7 +169,7 @@ class Keeper(keras.callbacks.Callback):
         done = epoch + 1
         if done % self.run.every == 0 or done == self.phase.last:
             self._with_mean_weights(lambda: self._look(done, logs["loss"]))
-        with cli.whole(self.run.out / CHECKPOINT) as partial:
+        with cli.atomic_path(self.run.out / CHECKPOINT) as partial:
             arrays: dict[str, Any] = {
                 f"array{i}": np.asarray(variable) for i, variable in enumerate(_variables(self.model))
             }
@@ -191,7 +192,7 @@ class Keeper(keras.callbacks.Callback):
             figures |= {"border_iou": verdict.border_iou, "border_threshold": verdict.border_threshold}
         print(f"\nepoch {done}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()), flush=True)
         record(self.run.out, done, figures)
-        with cli.whole(self.run.out / self.phase.file) as partial:
+        with cli.atomic_path(self.run.out / self.phase.file) as partial:
             _to_save(self.model, self.phase, self.run.classes).save(partial, include_optimizer=False)
 
 
@@ -219,11 +220,11 @@ def record(out: Path, epoch: int, figures: dict[str, float]) -> None:
     """Add a row to the history, in place of any of that epoch or later, and draw the curves anew."""
     rows = [{**row, "epoch": int(row["epoch"])} for row in curves.read(out / HISTORY) if row["epoch"] < epoch]
     rows.append({"epoch": epoch, **figures})
-    with cli.whole(out / HISTORY) as partial, partial.open("w", newline="") as file:
+    with cli.atomic_path(out / HISTORY) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[-1]))
         writer.writeheader()
         writer.writerows(rows)
-    with cli.whole(out / "curves.png") as partial:
+    with cli.atomic_path(out / "curves.png") as partial:
         curves.draw(rows).save(partial)
 
 

@@ -66,16 +66,16 @@ def measure(model: Path, runs: int) -> Figures:
 def measure_with(python: Path, model: Path, runs: int) -> Figures:
     """Measure in a process of another environment's Python, so that memory and runtime are its own.
 
-    raises: StepError with the last line that the process said
+    raises: CommandError with the last line that the process said
     """
     command = [str(python), "-m", "model.training.measure.latency", str(model.resolve()), "--runs", str(runs)]
     try:
         child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     except OSError as error:
-        raise cli.StepError(f"{model.name} cannot be measured with {python}: {error.strerror}") from error
+        raise cli.CommandError(f"{model.name} cannot be measured with {python}: {error.strerror}") from error
     if child.returncode:
         said = child.stderr.strip().splitlines() or [f"it ended with {child.returncode}"]
-        raise cli.StepError(f"{model.name} cannot be measured with {python}: {said[-1].removeprefix('error: ')}")
+        raise cli.CommandError(f"{model.name} cannot be measured with {python}: {said[-1].removeprefix('error: ')}")
     return Figures(**json.loads(child.stdout.splitlines()[-1]))
 
 

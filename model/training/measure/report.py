@@ -27,10 +27,10 @@ def write(out: Path, verdicts: list[Verdict], judged_on: list[Sample]) -> None:
     """Write report.md, report.json and a picture of each model's worst photos into a folder."""
     names = unique_names(verdicts)
     for name, verdict in zip(names, verdicts, strict=True):
-        with cli.whole(out / f"worst-{name}.png") as partial:
+        with cli.atomic_path(out / f"worst-{name}.png") as partial:
             picture(verdict, judged_on).save(partial)
-    cli.write(out / "report.json", json.dumps([summary(verdict) for verdict in verdicts], indent=2) + "\n")
-    cli.write(out / "report.md", markdown(names, verdicts, len(judged_on)))
+    cli.write_atomic(out / "report.json", json.dumps([summary(verdict) for verdict in verdicts], indent=2) + "\n")
+    cli.write_atomic(out / "report.md", markdown(names, verdicts, len(judged_on)))
 
 
 def unique_names(verdicts: list[Verdict]) -> list[str]:

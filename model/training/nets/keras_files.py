@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model.training.cli import StepError, one_line
+from model.training.cli import CommandError, one_line
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 SIGNATURES = ("serving_default", "serve")
@@ -42,16 +42,16 @@ def load(file: Path, size_px: int | None = None) -> FloatModel:
     """Load a model: .h5, .hdf5 or .keras, of Keras 2 or 3, or a SavedModel folder.
 
     size_px: width and height where the model leaves them open
-    raises: StepError
+    raises: CommandError
     """
     if file.is_dir():
         call, shape, owner = _saved_model(file)
     elif not file.is_file():
-        raise StepError(f"there is no model at {file}")
+        raise CommandError(f"there is no model at {file}")
     elif file.suffix.lower() in SUFFIXES:
         owner = _keras_model(file)
         if len(owner.inputs) != 1 or len(owner.outputs) != 1:
-            raise StepError(
+            raise CommandError(
                 f"{file.name} has {len(owner.inputs)} inputs and {len(owner.outputs)} outputs, not one each"
             )
         shape = tuple(owner.inputs[0].shape)
@@ -59,16 +59,16 @@ def load(file: Path, size_px: int | None = None) -> FloatModel:
         def call(image: Any) -> Any:
             return owner(image, training=False)
     else:
-        raise StepError(f"{file.name} is no {', '.join(SUFFIXES)} and no SavedModel folder")
+        raise CommandError(f"{file.name} is no {', '.join(SUFFIXES)} and no SavedModel folder")
     return _one_photo(file.name, call, owner, _fixed(file.name, shape, size_px))
 
 
 def _fixed(name: str, shape: tuple[int | None, ...], size_px: int | None) -> tuple[int, int, int, int]:
     if len(shape) != 4 or shape[3] != 3:
-        raise StepError(f"the input of {name} has the shape {shape}; it must be photos, (N, height, width, 3)")
+        raise CommandError(f"the input of {name} has the shape {shape}; it must be photos, (N, height, width, 3)")
     height, width = shape[1] or size_px, shape[2] or size_px
     if not height or not width:
-        raise StepError(f"{name} leaves the size of its input open; say --size")
+        raise CommandError(f"{name} leaves the size of its input open; say --size")
     return 1, height, width, 3
 
 
@@ -79,12 +79,12 @@ def _one_photo(name: str, call: Any, owner: Any, shape: tuple[int, int, int, int
         function = tf.function(lambda image: tf.cast(call(image), tf.float32)).get_concrete_function(spec)
         function(tf.zeros(shape))  # so that what TensorFlow has to say at first is said now
     except Exception as error:  # whatever a stranger's layers raise
-        raise StepError(
+        raise CommandError(
             f"{name} cannot be run on one photo of {shape[2]} x {shape[1]}: {one_line(str(error))}"
         ) from error
     output = function.output_shapes
     if len(output) != 4 or not all(output):
-        raise StepError(f"the output of {name} has the shape {output}; it must be a map, (1, height, width, classes)")
+        raise CommandError(f"the output of {name} has the shape {output}; it must be (1, height, width, classes)")
     return FloatModel(function, owner, (shape[2], shape[1]), int(output[3]))
 
 
@@ -92,14 +92,14 @@ def _saved_model(folder: Path) -> tuple[Any, tuple[int | None, ...], Any]:
     try:
         owner = tf.saved_model.load(str(folder))
     except Exception as error:
-        raise StepError(f"{folder} is no SavedModel that loads: {one_line(str(error))}") from error
+        raise CommandError(f"{folder} is no SavedModel that loads: {one_line(str(error))}") from error
     found = next((name for name in SIGNATURES if name in owner.signatures), None)
     if found is None:
-        raise StepError(f"{folder} has no signature {' or '.join(SIGNATURES)}; it has {list(owner.signatures)}")
+        raise CommandError(f"{folder} has no signature {' or '.join(SIGNATURES)}; it has {list(owner.signatures)}")
     signature = owner.signatures[found]
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
     if len(inputs) != 1 or len(outputs) != 1:
-        raise StepError(f"{folder} has {len(inputs)} inputs and {len(outputs)} outputs, not one each")
+        raise CommandError(f"{folder} has {len(inputs)} inputs and {len(outputs)} outputs, not one each")
     input_name, spec = next(iter(inputs.items()))
     output_name = next(iter(outputs))
 
@@ -119,7 +119,7 @@ def _keras_model(file: Path) -> Any:
         return keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises what its layers raise
         why = str(error).rpartition("Exception encountered:")[2]  # Keras 3 puts the whole config before it
-        raise StepError(
+        raise CommandError(
             f"{file.name} cannot be loaded: {one_line(why, 160)} -- with objects of its own, save it where they"
             " are defined as a SavedModel (model.export('FOLDER')) and give that folder"
         ) from error
@@ -128,7 +128,7 @@ def _keras_model(file: Path) -> Any:
 def _keras_version(file: Path) -> str:
     """Read which Keras wrote a file.
 
-    raises: StepError when it holds no whole model
+    raises: CommandError when it holds no whole model
     """
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
@@ -139,8 +139,8 @@ def _keras_version(file: Path) -> str:
     try:
         with h5py.File(file) as stored:
             if "model_config" not in stored.attrs:
-                raise StepError(f"{file.name} holds weights alone; save the whole model with model.save(...)")
+                raise CommandError(f"{file.name} holds weights alone; save the whole model with model.save(...)")
             version = stored.attrs.get("keras_version", "2")
     except OSError as error:
-        raise StepError(f"{file.name} is no file that Keras wrote, or it is damaged") from error
+        raise CommandError(f"{file.name} is no file that Keras wrote, or it is damaged") from error
     return version.decode() if isinstance(version, bytes) else str(version)

@@ -16,7 +16,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from model.tflite import flatbuffer
-from model.training.cli import StepError
+from model.training.cli import CommandError
 
 CONVOLUTIONS, DEQUANTIZE = (3, 4), 6  # the schema's numbers of operators
 FLOATS: dict[int, Any] = {0: np.float32, 1: np.float16}  # and of tensor types
@@ -28,7 +28,7 @@ def take(model: keras.Model, file: Path, photos: Floats) -> None:
     """Put the weights of a .tflite into the network that it was made of.
 
     photos: float32 (N, size, size, 3), as training sees them
-    raises: StepError when the file is of another network, ModelRejected when it is no model
+    raises: CommandError when the file is of another network, ModelRejected when it is no model
     """
     found, normalized = read(file), {}
     for layer in model.layers:
@@ -36,7 +36,7 @@ def take(model: keras.Model, file: Path, photos: Floats) -> None:
             continue
         kernel, bias = found.get(layer.name, (np.zeros(0), np.zeros(0)))
         if kernel.shape != tuple(layer.kernel.shape):
-            raise StepError(f"{file} is not a float model of this network with {model.output_shape[-1]} channels")
+            raise CommandError(f"{file} is not a float model of this network with {model.output_shape[-1]} channels")
         if layer.use_bias:
             layer.set_weights([kernel, bias])
             continue

@@ -1,4 +1,4 @@
-"""Photos and masks that the tests of the training pipeline draw, and checks that they share."""
+"""Helpers of the training pipeline's tests: drawn photos with masks, and a check of failed commands."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-ROOT = Path(__file__).parents[2]
 CARD = ["--mean", "0", "--std", "1", "--classes", "background,red,blue", "--name", "discs", "--version", "7"]
 
-Step = Callable[..., "subprocess.CompletedProcess[str]"]
+RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def draw(folder: Path, count: int, side_px: int = 64, classes: int = 2) -> tuple[Path, Path]:
-    """Draw photos of discs on noise, with trimaps for two classes and class ids for more.
+    """Draw photos of coloured discs on noise, and the mask of each.
 
-    returns: the folder of photos and that of masks
+    Args:
+        folder: Where the folders `photos` and `masks` are created.
+        count: Number of pairs.
+        side_px: Width of each photo; the height is 8 pixels more.
+        classes: 2 for trimaps with a border of 2 pixels; more for class ids.
+
+    Returns:
+        The folder of photos and the folder of masks.
     """
     photos, masks = folder / "photos", folder / "masks"
     photos.mkdir(parents=True)
@@ -40,10 +46,14 @@ def draw(folder: Path, count: int, side_px: int = 64, classes: int = 2) -> tuple
     return photos, masks
 
 
-def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """Hold a step to its promise of one line and a code other than 0, and give the line."""
-    lines = done.stderr.strip().splitlines()
-    assert done.returncode == 1, done
+def error_line(completed: subprocess.CompletedProcess[str]) -> str:
+    """Assert that a command failed with code 1 and one line on stderr.
+
+    Returns:
+        That line, without the prefix "error: ".
+    """
+    lines = completed.stderr.strip().splitlines()
+    assert completed.returncode == 1, completed
     assert len(lines) == 1, lines
     assert lines[0].startswith("error: ")
     return lines[0].removeprefix("error: ")
