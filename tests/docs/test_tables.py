@@ -1,0 +1,69 @@
+"""The tables of the documents are complete, and their figures come from committed results."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import main
+from model.options import NAMES, OUTPUTS
+from model.serving.settings import Settings
+from model.tflite.card import ModelCard
+from tests.support.paths import ROOT
+
+README, HTTP_API, SETTINGS, MODELS, SECURITY, MODEL_CARD = (
+    (ROOT / name).read_text()
+    for name in (
+        "README.md",
+        "docs/http-api.md",
+        "docs/settings.md",
+        "docs/models.md",
+        "docs/security.md",
+        "model/weights/MODEL_CARD.md",
+    )
+)
+
+
+def result(name: str) -> Any:
+    """Return a committed benchmark result."""
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def test_the_tables_name_every_option_setting_and_code() -> None:
+    for name in (*NAMES, *OUTPUTS):
+        assert f"`{name}`" in HTTP_API, name
+    for field in fields(Settings):
+        assert f"`{field.name.upper()}`" in SETTINGS, field.name
+    for error, status in main.STATUS.items():
+        row = next(line for line in HTTP_API.splitlines() if f"`{main.errors.code_of(error.__name__)}`" in line)
+        assert str(status) in row, row
+
+
+def test_the_table_of_the_model_card_names_every_field() -> None:
+    for field in fields(ModelCard):
+        assert f"`{field.name}`" in MODELS or field.name == "source", field.name
+
+
+def test_the_figures_of_the_bundled_model_are_those_of_its_report() -> None:
+    table = MODEL_CARD.partition("## Accuracy")[2].partition("\n| ")[2].partition("\n\n")[0]
+    assert len(table.splitlines()) == 7
+    assert table in (ROOT / "model" / "weights" / "report.md").read_text()
+
+
+def test_the_figures_of_breeds_that_the_network_never_saw_are_those_of_their_histories() -> None:
+    last = [file.read_text().split()[-1].split(",") for file in (ROOT / "model/weights/left-out").iterdir()]
+    low, high = sorted(f"{float(iou):.2f}" for _, _, iou, *_ in last)
+    assert f"of {low} or {high} on the third" in MODEL_CARD
+
+
+def test_the_figures_of_the_stress_tests_are_those_of_their_results() -> None:
+    hostile, soak = result("hostile"), result("soak")
+    assert f"| {hostile['cases']:,} | 0 | {hostile['wrong']} |" in SECURITY
+    assert f"{hostile['by_status']['200']:,} got a mask" in SECURITY
+    assert f"after {hostile['worst_s']} s, with at most {hostile['worst_pss_mb']} MB" in SECURITY
+    load = f"{soak['right']:,} masks, {soak['refused']:,} rejected with 503, {soak['hung up']:,} disconnected"
+    assert f"{load} | {soak['lost']} | {soak['wrong']} |" in SECURITY
+    assert f"was {soak['pss_mb'][1]:.0f} MB with {soak['threads'][1]:.0f} threads" in SECURITY
+    assert f"{hostile['cases']:,} hostile uploads" in README
+    assert hostile["wrong"] == soak["wrong"] == 0
