@@ -1,11 +1,8 @@
-"""HTTP only: the entry point `run`, the routes, and the one table from errors to statuses."""
+"""The HTTP function: the entry point `run`, the routes (ROUTES), and the table from errors to statuses (STATUS)."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
 import sys
 import threading
 import time
@@ -22,12 +19,14 @@ from werkzeug.http import HTTP_STATUS_CODES
 from model import errors
 from model.gcs import events
 from model.options import NAMES, Options
-from model.serving import cloud_logging, malloc, model_loader, request_body
+from model.serving import cloud_logging, http_headers, malloc, request_body
+from model.serving.model_loader import ModelLoader
 from model.serving.settings import Settings
 
 if TYPE_CHECKING:
     from model.segmenter import Segmenter
 
+Handler = Callable[[flask.Request], flask.Response]
 STATUS: dict[type[errors.SilhouetteError], int] = {
     errors.EmptyBody: 400,
     errors.BadOption: 400,
@@ -43,224 +42,211 @@ STATUS: dict[type[errors.SilhouetteError], int] = {
     errors.StorageFailed: 503,
 }
 RETRY_AFTER_S = 2
-STOP_LIMIT_S = 7  # for requests under way when the function is told to stop: after 10 the cloud kills it
+SHUTDOWN_TIMEOUT_S = 7  # for requests in progress; Cloud Run kills the instance 10 s after SIGTERM
 WEB = Path(__file__).parent / "client" / "web"
-GUARDS = {  # what browsers are told of every answer
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-CORS = {"Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Cold-Start, X-Model"}
-PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
-    "Access-Control-Max-Age": "3600",
-}
 
-gunicorn.config.GracefulTimeout.default = STOP_LIMIT_S  # functions-framework passes no such setting on
-malloc.share()
-try:
-    settings = Settings.from_env()
-    loader = model_loader.Loader(settings)
-except (errors.SilhouetteError, ValueError) as error:
-    cloud_logging.write("CRITICAL", f"cannot start: {error}")
-    sys.exit(f"silhouette cannot start: {error}")
-cold = threading.Lock()  # taken for good by the first mask of this instance
+
+def start() -> tuple[Settings, ModelLoader]:
+    """Configure the process, read the settings and load the model; exit if that cannot succeed."""
+    gunicorn.config.GracefulTimeout.default = SHUTDOWN_TIMEOUT_S  # functions-framework has no option for it
+    malloc.use_single_arena()
+    try:
+        settings = Settings.from_env()
+        return settings, ModelLoader(settings)
+    except (errors.SilhouetteError, ValueError) as error:
+        cloud_logging.write("CRITICAL", f"cannot start: {error}")
+        sys.exit(f"silhouette cannot start: {error}")
+
+
+settings, loader = start()
+buckets = events.BucketConfig(settings.photo_buckets, settings.mask_bucket)
+first_mask_made = threading.Lock()  # an atomic flag: locked for good by the first mask of this instance
 
 
 @functions_framework.http
 def run(request: flask.Request) -> flask.Response:
-    """Answer every request of the function: the routes are the contract of README.md.
+    """Answer a request: the entry point of the function.
 
-    raises: SilhouetteError, HTTPException; both become problem+json
+    Args:
+        request: Any request; docs/http-api.md documents the routes.
+
+    Raises:
+        SilhouetteError: If the request fails; `handle_silhouette_error` makes it a response.
+        HTTPException: If there is no such route; `handle_http_error` makes it a response.
     """
-    flask.g.began, flask.g.about = time.perf_counter(), {}
-    flask.after_this_request(finish)
-    method = "GET" if request.method == "HEAD" else request.method
-    if request.path not in {path for path, _ in ROUTES}:
+    flask.g.start_time, flask.g.log_fields = time.perf_counter(), {}
+    flask.after_this_request(finish_response)
+    allowed_methods = sorted(method for path, method in ROUTES if path == request.path)
+    if not allowed_methods:
         raise NotFound(f"there is nothing at {request.path[:80]}")
-    allowed = sorted(verb for path, verb in ROUTES if path == request.path)
-    if method == "OPTIONS":
-        return flask.Response(status=204, headers=common() | {"Allow": ", ".join(allowed)})
-    answer = ROUTES.get((request.path, method))
-    if answer is None:
-        raise MethodNotAllowed(allowed)
-    return answer(request)
+    if request.method == "OPTIONS":
+        return flask.Response(status=204, headers=base_headers() | {"Allow": ", ".join(allowed_methods)})
+    handler = ROUTES.get((request.path, "GET" if request.method == "HEAD" else request.method))
+    if handler is None:
+        raise MethodNotAllowed(allowed_methods)
+    return handler(request)
 
 
 def segment(request: flask.Request) -> flask.Response:
-    """Turn the uploaded photo into a mask, or what else `output` asks for."""
-    if settings.mask_bucket and events.is_event(headers := small_headers(request)):
-        return deliver(request, headers)
-    segmenter = model_for(request)
+    """Answer a photo with its mask or another output, or a storage event with its outcome."""
+    if buckets.mask_bucket and events.is_event(request.headers.get("ce-type"), request.mimetype):
+        return handle_storage_event(request)
+    segmenter = require_model(request)
     options = Options.parse(request.args, segmenter.card)
-    photo = request_body.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
-    answer = segmenter.segment(photo, options)
-    response = flask.Response(answer.body, content_type=answer.content_type, headers=common())
-    width, height = answer.photo_wh
-    return timed(response, answer.stages_ms, photo={"width": width, "height": height})
+    photo = request_body.read_photo(request, settings.max_upload_bytes, settings.request_timeout_s)
+    result = segmenter.segment(photo, options)
+    response = flask.Response(result.body, content_type=result.content_type, headers=base_headers())
+    width, height = result.photo_wh
+    return add_timings(response, result.stages_ms, photo={"width": width, "height": height})
 
 
-def deliver(request: flask.Request, headers: dict[str, str]) -> flask.Response:
-    """Take a storage event, as Eventarc posts it: the mask of its photo goes to MASK_BUCKET.
+def handle_storage_event(request: flask.Request) -> flask.Response:
+    """Answer a storage event, as Eventarc posts it, after writing the mask of its photo to MASK_BUCKET.
 
-    headers: by names in small letters
-    204 means that all is done that will ever be: a mask or a note is there, the photo is gone, or its event is refused,
-    as those of other buckets are; any other status and Pub/Sub would deliver it again for days. 503 asks for just
-    that. Who may post here is the platform's concern: the function is private, and Eventarc's account may call it.
-    raises: BadEvent, PhotoTooLarge, ModelNotFound, InferenceFailed, Busy, StorageFailed
+    204 means that the event is done with, including events that lead to no mask. Pub/Sub delivers the event again
+    after any other status; 503 asks for that. Who may post events is controlled by the platform: the function is
+    private, and Eventarc's service account may call it.
     """
-    segmenter = model_for(request)
-    from model.gcs import mask_store  # it imports what the model has imported by now
+    segmenter = require_model(request)
+    from model.serving import event_handler  # imports the segmenter's modules, so not before the model is loaded
 
-    event = events.read(headers, request_body.body(request, events.LONGEST_BYTES, settings.request_timeout_s))
-    done = mask_store.take(event, segmenter, settings)
-    outcome = f"{done.outcome}; code={done.code}" if done.code else done.outcome
-    response = flask.Response(status=204, headers=common() | {"X-Outcome": outcome})
-    return timed(response, done.stages_ms, outcome=outcome)
-
-
-def timed(response: flask.Response, stages_ms: dict[str, float], **about: Any) -> flask.Response:
-    """Note how long each stage took, and say whether the mask is the first of this instance.
-
-    about: what else the log line of the request is to say
-    """
-    flask.g.about |= {**about, "stages_ms": {stage: round(ms, 2) for stage, ms in stages_ms.items()}}
-    if "infer" in stages_ms and cold.acquire(blocking=False):
-        response.headers["X-Cold-Start"] = "1"
-    return response
-
-
-def small_headers(request: flask.Request) -> dict[str, str]:
-    return {name.lower(): value for name, value in request.headers.items()}
+    body = request_body.read_body(request, events.MAX_EVENT_BYTES, settings.request_timeout_s)
+    event = events.parse(request.headers.get("ce-type"), request.mimetype, body)
+    result = event_handler.handle_event(event, segmenter, buckets, settings.max_upload_bytes)
+    outcome = f"{result.outcome}; code={result.code}" if result.code else result.outcome
+    response = flask.Response(status=204, headers=base_headers() | {"X-Outcome": outcome})
+    return add_timings(response, result.stages_ms, outcome=outcome)
 
 
 def predict(request: flask.Request) -> flask.Response:
-    """Give the raw output tensor as nested lists, as the older recipe's clients expect it."""
-    segmenter = model_for(request)
-    photo = request_body.photo(request, settings.max_upload_bytes, settings.request_timeout_s)
-    body = json.dumps({"result": segmenter.raw(photo).tolist()})
-    return flask.Response(body, content_type="application/json", headers=common())
+    """Answer a photo with the raw output tensor as nested lists, as clients of the original article expect it."""
+    segmenter = require_model(request)
+    photo = request_body.read_photo(request, settings.max_upload_bytes, settings.request_timeout_s)
+    return json_response({"result": segmenter.raw(photo).tolist()})
 
 
-def describe(request: flask.Request) -> flask.Response:
-    """Say what the model is, what it takes and what it gives."""
-    about = {
+def describe(_: flask.Request) -> flask.Response:
+    """Answer with a description of the model, the options, the limits and the names of masks."""
+    description = {
         **loader.segmenter().about(),
         "options": NAMES,
         "limits": {"upload_bytes": settings.max_upload_bytes, "pixels": settings.max_pixels},
-        "events": events.places(settings) if settings.mask_bucket else None,
+        "events": events.name_templates(buckets) if buckets.mask_bucket else None,
     }
-    return flask.Response(json.dumps(about, indent=2), content_type="application/json", headers=common())
+    return json_response(description, indent=2)
 
 
-def health(request: flask.Request) -> flask.Response:
-    """Say whether this instance has made a mask yet."""
+def health(_: flask.Request) -> flask.Response:
+    """Answer whether this instance has made a mask yet."""
     loader.segmenter()
-    body = json.dumps({"status": "ok" if cold.locked() else "no mask made yet"})
-    return flask.Response(body, 200 if cold.locked() else 503, content_type="application/json", headers=common())
+    is_healthy = first_mask_made.locked()
+    return json_response({"status": "ok" if is_healthy else "no mask made yet"}, 200 if is_healthy else 503)
 
 
 def home(request: flask.Request) -> flask.Response:
-    """Give a browser the page, and anyone else what the model is."""
-    wanted = request.accept_mimetypes.best_match(["application/json", "text/html"])
-    return page(request) if wanted == "text/html" else describe(request)
+    """Answer a browser with the page, and any other client with the description of the model."""
+    media_type = request.accept_mimetypes.best_match(["application/json", "text/html"])
+    return page(request) if media_type == "text/html" else describe(request)
 
 
-def static(name: str, content_type: str) -> Callable[[flask.Request], flask.Response]:
-    """Make the route of a file of client/web, which is read once."""
+def static_file(name: str, content_type: str) -> Handler:
+    """Return the handler of a file in client/web, which is read once."""
     body = (WEB / name).read_bytes()
     headers = {"Cache-Control": "no-cache"}
     if content_type.startswith("text/html"):
-        headers["Content-Security-Policy"] = policy(body)
-    return lambda _: flask.Response(body, content_type=content_type, headers=common() | headers)
+        headers["Content-Security-Policy"] = http_headers.page_policy(body)
+    return lambda _: flask.Response(body, content_type=content_type, headers=base_headers() | headers)
 
 
-def policy(html: bytes) -> str:
-    """Allow a page its own inline script and style, by their hashes, its own server, and nothing else."""
-    sources = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]
-    for tag in ("script", "style"):
-        for inline in re.findall(f"<{tag}>(.*?)</{tag}>".encode(), html, re.DOTALL):
-            sources.append(f"{tag}-src 'sha256-{base64.b64encode(hashlib.sha256(inline).digest()).decode()}'")
-    return "; ".join([*sources, "img-src 'self' blob: data:", "connect-src 'self'"])
+page = static_file("index.html", "text/html; charset=utf-8")
 
-
-page = static("index.html", "text/html; charset=utf-8")
-ROUTES: dict[tuple[str, str], Callable[[flask.Request], flask.Response]] = {
+ROUTES: dict[tuple[str, str], Handler] = {
     ("/", "POST"): segment,
     ("/predict", "POST"): predict,
     ("/", "GET"): home,
     ("/health", "GET"): health,
-    ("/openapi.json", "GET"): static("openapi.json", "application/json"),
-    ("/sample.jpg", "GET"): static("sample.jpg", "image/jpeg"),
+    ("/openapi.json", "GET"): static_file("openapi.json", "application/json"),
+    ("/sample.jpg", "GET"): static_file("sample.jpg", "image/jpeg"),
 }
 
 
-def common() -> dict[str, str]:
-    """Give the headers that every answer carries: guards, and the model's name; before it is here, there is none."""
-    segmenter = loader.ready()
-    headers = GUARDS | {"Vary": "Accept"}
-    if segmenter is None:
-        return headers
-    card = segmenter.card
-    return headers | {"X-Model": f"{card.name}/{card.version}; sha256={segmenter.sha256[:12]}"}
+def require_model(request: flask.Request) -> Segmenter:
+    """Return the model; if there is none, read the request's body, so that the error response can be sent.
 
-
-def model_for(request: flask.Request) -> Segmenter:
-    """Give the model; where there is none, read the body all the same, so that the answer can be sent.
-
-    raises: ModelNotFound, ModelRejected
+    Raises:
+        ModelNotFound: If the model is not loaded yet.
+        ModelRejected: If it cannot be served.
     """
     try:
         return loader.segmenter()
     except errors.ModelError:
-        request_body.pass_over(request, settings.request_timeout_s)
+        request_body.drain_body(request, settings.request_timeout_s)
         raise
 
 
-def finish(response: flask.Response) -> flask.Response:
-    """Put on an answer what every answer carries, and write its line into the log."""
-    request, about = flask.request, flask.g.about
-    share(request, response)
-    took_ms = (time.perf_counter() - flask.g.began) * 1000
-    stages = about.get("stages_ms") or {"total": round(took_ms, 2)}
-    response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms}" for stage, ms in stages.items())
+def json_response(content: Any, status: int = 200, indent: int | None = None) -> flask.Response:
+    """Return a response of JSON."""
+    body = json.dumps(content, indent=indent)
+    return flask.Response(body, status, content_type="application/json", headers=base_headers())
+
+
+def base_headers() -> dict[str, str]:
+    """Return the headers of every response: the security headers and, once it is loaded, the model."""
+    headers = http_headers.SECURITY_HEADERS | {"Vary": "Accept"}
+    if segmenter := loader.loaded:
+        card = segmenter.card
+        headers["X-Model"] = f"{card.name}/{card.version}; sha256={segmenter.sha256[:12]}"
+    return headers
+
+
+def add_timings(response: flask.Response, stages_ms: dict[str, float], **log_fields: Any) -> flask.Response:
+    """Record the duration of each stage and other fields for the log, and mark the first mask of this instance."""
+    stages_ms = {stage: round(ms, 2) for stage, ms in stages_ms.items()}
+    flask.g.log_fields |= {**log_fields, "stages_ms": stages_ms}
+    if "infer" in stages_ms and first_mask_made.acquire(blocking=False):
+        response.headers["X-Cold-Start"] = "1"
+    return response
+
+
+def finish_response(response: flask.Response) -> flask.Response:
+    """Add the headers that depend on the request and its duration, and write the request's log line."""
+    request, log_fields = flask.request, flask.g.log_fields
+    add_cors(request, response)
+    latency_ms = (time.perf_counter() - flask.g.start_time) * 1000
+    stages_ms = log_fields.get("stages_ms") or {"total": round(latency_ms, 2)}
+    response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms}" for stage, ms in stages_ms.items())
     if "X-Model" in response.headers:
-        about["model"] = response.headers["X-Model"]
+        log_fields["model"] = response.headers["X-Model"]
     sizes = request.content_length or 0, response.calculate_content_length() or 0
-    cloud_logging.request(
-        request.method, request.path[:200], response.status_code, sizes, took_ms, trace(request), **about
+    cloud_logging.write_request(
+        request.method, request.path[:200], response.status_code, sizes, latency_ms, trace_fields(request), **log_fields
     )
     return response
 
 
-def share(request: flask.Request, response: flask.Response) -> None:
-    """Let the pages of ALLOWED_ORIGINS read an answer."""
-    origin = request.headers.get("Origin", "")
+def add_cors(request: flask.Request, response: flask.Response) -> None:
+    """Let pages of ALLOWED_ORIGINS read a response."""
     if settings.allowed_origins:
         response.vary.add("Origin")
-    if origin and {"*", origin} & {*settings.allowed_origins}:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers.update(PREFLIGHT if request.method == "OPTIONS" else CORS)
+    origin = request.headers.get("Origin", "")
+    response.headers.update(http_headers.cors_headers(request.method, origin, settings.allowed_origins))
 
 
 @functions_framework.errorhandler(errors.SilhouetteError)
-def own_error(error: errors.SilhouetteError) -> flask.Response:
-    """Answer an error of the tree by the table."""
-    status = STATUS[type(error)]
+def handle_silhouette_error(error: errors.SilhouetteError) -> flask.Response:
+    """Answer an error of model.errors with the status in STATUS."""
+    error_class, status = next((cls, status) for cls, status in STATUS.items() if isinstance(error, cls))
     if status == 500:
         log_error(error)
-    response = problem(status, errors.code_of(type(error).__name__), str(error))
+    response = problem(status, errors.code_of(error_class.__name__), str(error))
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
 
 @functions_framework.errorhandler(HTTPException)
-def http_error(error: HTTPException) -> flask.Response:
-    """Answer what Flask or a route says in HTTP's own terms."""
+def handle_http_error(error: HTTPException) -> flask.Response:
+    """Answer an HTTP error that Flask, or a route, raised."""
     response = problem(error.code or 500, errors.code_of(type(error).__name__), error.description or "")
     for name, value in error.get_headers():
         if name == "Allow":
@@ -269,30 +255,28 @@ def http_error(error: HTTPException) -> flask.Response:
 
 
 @functions_framework.errorhandler(Exception)
-def unforeseen_error(error: Exception) -> flask.Response:
-    """Answer what nobody foresaw without a word of the inside; the log has it all."""
+def handle_unexpected_error(error: Exception) -> flask.Response:
+    """Answer an unexpected error without any internals; these go to the log only."""
     log_error(error)
-    return problem(500, "internal-error", "something went wrong here; the photo is not at fault")
+    return problem(500, "internal-error", "internal error; the photo is not the cause")
 
 
 def problem(status: int, code: str, detail: str) -> flask.Response:
-    """Make an answer of RFC 9457."""
+    """Return a problem response (RFC 9457)."""
     title = HTTP_STATUS_CODES.get(status, "Error")
-    flask.g.setdefault("about", {})["code"] = code  # favicon.ico is refused before it comes to run
-    body: dict[str, Any] = {"type": f"urn:silhouette:{code}", "title": title, "status": status}
-    text = json.dumps({**body, "detail": detail, "code": code})
-    return flask.Response(text, status, content_type="application/problem+json", headers=common())
+    flask.g.setdefault("log_fields", {})["code"] = code  # functions-framework refuses favicon.ico before `run`
+    body = {"type": f"urn:silhouette:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return flask.Response(json.dumps(body), status, content_type="application/problem+json", headers=base_headers())
 
 
 def log_error(error: Exception) -> None:
-    """Write an error of ours into the log; what the caller hears of it is another matter."""
-    request = flask.request
-    service = settings.k_service, settings.k_revision
-    cloud_logging.error(error, request.method, request.path[:200], service, trace(request))
+    """Write an internal error into the log; the caller does not see it."""
+    request, service = flask.request, (settings.k_service, settings.k_revision)
+    cloud_logging.write_error(error, request.method, request.path[:200], service, trace_fields(request))
 
 
-def trace(request: flask.Request) -> dict[str, str]:
-    """Tell which trace a request belongs to, as fields of a line."""
-    headers = request.headers
-    cloud_context, traceparent = headers.get("X-Cloud-Trace-Context", ""), headers.get("traceparent", "")
-    return cloud_logging.trace(cloud_context, traceparent, settings.google_cloud_project)
+def trace_fields(request: flask.Request) -> dict[str, str]:
+    """Return the fields of a log line that link it to the request's trace."""
+    cloud_context = request.headers.get("X-Cloud-Trace-Context", "")
+    traceparent = request.headers.get("traceparent", "")
+    return cloud_logging.trace_fields(cloud_context, traceparent, settings.google_cloud_project)

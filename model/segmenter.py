@@ -53,19 +53,22 @@ class Segmenter:
     notes: what is out of the ordinary about the model, in words
     """
 
-    def __init__(self, settings: Settings, found: download.Found | None = None) -> None:
+    def __init__(self, settings: Settings, model_file: download.ModelFile | None = None) -> None:
         """Load the model.
 
-        found: the model's file; by default the one that the settings name
+        model_file: the model's file; by default the one that the settings name
         raises: ModelNotFound, ModelRejected
         """
-        found = found or download.find(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
+        if model_file is None:
+            model_file = download.get_model_file(
+                settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s
+            )
         self.settings = settings
-        self.sha256 = found.sha256
-        self.engine, self.card, self.notes = loading.load(found.file, settings.interpreters)
+        self.sha256 = model_file.sha256
+        self.engine, self.card, self.notes = loading.load(model_file.path, settings.interpreters)
         self.card_version = self.card.version
-        if found.generation:
-            self.card = replace(self.card, version=found.generation)
+        if model_file.generation:
+            self.card = replace(self.card, version=model_file.generation)
 
     def segment(self, data: bytes, options: Options) -> Answer:
         """Turn an uploaded photo into what its options ask for.

@@ -43,9 +43,9 @@ def take(data: bytes, began: float) -> dict[str, float]:
 
     mark("our own modules")
     set_up = settings.Settings.from_env()
-    found = download.local(set_up.model_uri)
+    model_file = download.local_model_file(set_up.model_uri)
     mark("the model's checksum")
-    ours = segmenter.Segmenter(set_up, found)
+    ours = segmenter.Segmenter(set_up, model_file)
     mark("the model: checks, interpreter, XNNPACK's weights")
     asked = options.Options.parse({}, ours.card)
     ours.segment(data, asked)

@@ -1,0 +1,1 @@
+"""Cloud Storage: the model download, storage events, and the masks of photos."""

@@ -1,7 +1,7 @@
-"""Where a model comes from: a path, or Cloud Storage.
+"""The model file: a local path, or a download from Cloud Storage by a child process.
 
-google.cloud.storage takes longer to import, and more memory, than all else together. So a process of its own fetches
-the model and is gone when that is done; and one that hangs can be ended, whatever it hangs on.
+google.cloud.storage takes more time to import, and more memory, than everything else together. A child process
+downloads the model and exits, so that the server never imports it, and a download that hangs can be killed.
 """
 
 from __future__ import annotations
@@ -18,184 +18,184 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from model.errors import ModelNotFound, ModelRejected
 from model.gcs import client
 
 URI = re.compile(r"gs://(?P<bucket>[^/]+)/(?P<name>.+?)(?:#(?P<generation>\d+))?")
-GRACE_S = 1.0  # for the fetching process to end by itself
+EXIT_TIMEOUT_S = 1.0  # for the child process to report its own timeout
 
 
 @dataclass(frozen=True)
-class Found:
-    """A model's file, as it is here.
+class ModelFile:
+    """A model file on the local disk.
 
-    sha256: of the whole file, in hex
-    generation: Cloud Storage's number of this version; empty for a file that was here already
+    Attributes:
+        path: Where it is.
+        sha256: Checksum of the whole file, in hex.
+        generation: Cloud Storage's number of this version; empty for a local file.
     """
 
-    file: Path
+    path: Path
     sha256: str
     generation: str = ""
 
 
-def is_remote(uri: str) -> bool:
-    """Tell whether a model must be fetched.
+def is_gcs_uri(uri: str) -> bool:
+    """Return whether a model must be downloaded.
 
-    raises: ModelRejected when the URI is of a kind that nobody knows
+    Args:
+        uri: A path, or gs://bucket/object with or without #generation.
+
+    Raises:
+        ModelRejected: If the URI has another form.
     """
     if "://" in uri and not URI.fullmatch(uri):
-        raise ModelRejected(f"MODEL_URI must be a path or gs://bucket/object, with or without #generation, not {uri}")
+        raise ModelRejected(f"MODEL_URI must be a path or gs://bucket/object, optionally with #generation, not {uri}")
     return "://" in uri
 
 
-def find(uri: str, sha256: str, timeout_s: float) -> Found:
-    """Find the model that a URI names, and wait for it where it must be fetched.
+def get_model_file(uri: str, sha256: str, timeout_s: float) -> ModelFile:
+    """Return the model file that a URI names, after downloading it if necessary.
 
-    raises: ModelNotFound, ModelRejected
+    Args:
+        uri: A path, or gs://bucket/object with or without #generation.
+        sha256: Checksum that the file must have, in hex; empty for any.
+        timeout_s: Longest time for a download.
+
+    Raises:
+        ModelNotFound: If there is no such file, or it cannot be downloaded.
+        ModelRejected: If a local file has another checksum, or the URI has an unknown form.
     """
-    return Fetch(uri, sha256, timeout_s).wait() if is_remote(uri) else local(uri, sha256)
+    return ModelDownload(uri, sha256, timeout_s).wait() if is_gcs_uri(uri) else local_model_file(uri, sha256)
 
 
-def local(path: str, sha256: str = "") -> Found:
-    """Find a model on this machine.
+def local_model_file(path: str, sha256: str = "") -> ModelFile:
+    """Return a model file of the local disk with its checksum.
 
-    sha256: that it must have; empty for any
-    raises: ModelNotFound, ModelRejected
+    Args:
+        path: Path of the file.
+        sha256: Checksum that the file must have, in hex; empty for any.
+
+    Raises:
+        ModelNotFound: If there is no such file.
+        ModelRejected: If the file has another checksum.
     """
     file = Path(path)
     if not file.is_file():
         raise ModelNotFound(f"there is no model at {path}")
     with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if sha256 and found != sha256:
-        raise ModelRejected(f"{file.name} is not the model that MODEL_SHA256 names")
-    return Found(file, found)
+        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    if sha256 and actual != sha256:
+        raise ModelRejected(f"the checksum of {file.name} is not MODEL_SHA256")
+    return ModelFile(file, actual)
 
 
-class Fetch:
-    """A model on its way from Cloud Storage, in a process of its own that begins at once."""
+class ModelDownload:
+    """A download of a model from Cloud Storage, in a child process that starts at once."""
 
     def __init__(self, uri: str, sha256: str, timeout_s: float) -> None:
-        """Begin to fetch.
+        """Start the download.
 
-        uri: gs://bucket/object, with or without #generation
+        Args:
+            uri: gs://bucket/object, with or without #generation.
+            sha256: Checksum that the file must have, in hex; empty for any.
+            timeout_s: Longest time until the file is complete.
         """
-        import multiprocessing  # a bundled model has no need of it
+        import multiprocessing  # not needed for a local model
 
-        # forking spares the imports that both need; a fork beside other threads could inherit a lock for ever
+        # A fork shares the modules already imported. Beside other threads it could inherit a lock that stays locked.
         context = multiprocessing.get_context("fork" if threading.active_count() == 1 else "spawn")
-        self._end = time.monotonic() + timeout_s
+        self._deadline = time.monotonic() + timeout_s
         self._timeout_s = timeout_s
         self._folder = Path(tempfile.mkdtemp(prefix="silhouette-"))
-        self._answer, other_end = context.Pipe(duplex=False)
-        arguments = other_end, uri, self._folder, sha256, timeout_s
-        self._process: Any = context.Process(target=_answer, args=arguments, daemon=True)  # type: ignore[attr-defined]
+        self._connection, child_end = context.Pipe(duplex=False)
+        arguments = child_end, uri, self._folder, sha256, timeout_s
+        self._process: Any = context.Process(target=_child, args=arguments, daemon=True)  # type: ignore[attr-defined]
         self._process.start()
-        other_end.close()
+        child_end.close()
 
-    def wait(self) -> Found:
-        """Wait until the model is here, or the time is over.
+    def wait(self) -> ModelFile:
+        """Return the file once it is complete.
 
-        raises: ModelNotFound
+        Raises:
+            ModelNotFound: If the download fails or takes too long.
         """
-        answer: Found | str = f"it was not here after {self._timeout_s:g} s"
+        result: ModelFile | str = f"the download did not end within {self._timeout_s:g} s"
         try:
-            if self._answer.poll(max(0.0, self._end - time.monotonic()) + GRACE_S):
-                answer = self._answer.recv()
+            if self._connection.poll(max(0.0, self._deadline - time.monotonic()) + EXIT_TIMEOUT_S):
+                result = self._connection.recv()
         except EOFError:
             self._process.join()
-            answer = f"the process that fetches it ended with {self._process.exitcode}"
+            result = f"the download process ended with exit code {self._process.exitcode}"
         self._process.kill()
         self._process.join()
-        if isinstance(answer, str):
+        if isinstance(result, str):
             shutil.rmtree(self._folder, ignore_errors=True)
-            raise ModelNotFound(f"the model cannot be fetched: {answer}")
-        atexit.register(_clear, self._folder, os.getpid())
-        return answer
+            raise ModelNotFound(f"cannot download the model: {result}")
+        atexit.register(_remove_folder, self._folder, os.getpid())
+        return result
 
 
-def _clear(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # workers that are forked later end earlier
+def _remove_folder(folder: Path, owner_pid: int) -> None:
+    if os.getpid() == owner_pid:  # workers are forked later and exit earlier
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class Sink:
-    """A file that takes its checksums as it is written, and no more once the time is over."""
-
-    def __init__(self, file: BinaryIO, crc32c: Any, end: float) -> None:
-        self._file, self.crc32c, self._end = file, crc32c, end
-        self.sha256, self.size = hashlib.sha256(), 0
-
-    def write(self, data: bytes) -> int:
-        if time.monotonic() > self._end:
-            raise client.Failed("the link is too slow")
-        self._file.write(data)
-        self.sha256.update(data)
-        self.crc32c.update(data)
-        self.size += len(data)
-        return len(data)
-
-
-def _answer(to: Any, uri: str, folder: Path, sha256: str, timeout_s: float) -> None:
-    """Fetch a model and send back where it is, or what went wrong: the process that Fetch begins."""
-    gc.disable()  # it would go through every import; all is over soon
-    end = time.monotonic() + timeout_s
+def _child(connection: Any, uri: str, folder: Path, sha256: str, timeout_s: float) -> None:
+    """Run in the child process: download a model, and send back its ModelFile or the reason of the failure."""
+    gc.disable()  # a collection would walk all imported modules, and the process ends soon
     try:
-        answer: Found | str = _fetch(uri, folder, sha256, end)
-    except Exception as error:  # of four libraries, and each reason is worth telling
-        answer = client.reason(error)
-    to.send(answer)
-    os._exit(0)  # connections and threads are nobody's concern any more
+        result: ModelFile | str = download_model(uri, folder, sha256, time.monotonic() + timeout_s)
+    except Exception as error:  # four libraries raise errors of their own
+        result = client.describe_error(error)
+    connection.send(result)
+    os._exit(0)  # do not wait for connections and threads to close
 
 
-def _fetch(uri: str, folder: Path, sha256: str, end: float) -> Found:
-    """Fetch the model, anew as long as there is time and it may help."""
+def download_model(uri: str, folder: Path, sha256: str, deadline: float) -> ModelFile:
+    """Download a model in this process, with retries.
+
+    Args:
+        uri: gs://bucket/object, with or without #generation.
+        folder: Existing folder for the file.
+        sha256: Checksum that the file must have, in hex; empty for any.
+        deadline: Time of `time.monotonic` until which the download may take.
+
+    Raises:
+        Exception: The last error, if it is permanent or the time is over; `client.describe_error` describes it.
+    """
     match = URI.fullmatch(uri)
     if match is None:
-        raise client.Failed(f"{uri} names no object")
+        raise client.PermanentError(f"{uri} is not the URI of an object")
     generation = match["generation"]
 
-    def attempt() -> Found:
+    def attempt() -> ModelFile:
         nonlocal generation
-        blob = _blob(match["bucket"], match["name"], generation, end)
-        generation = str(blob.generation)  # the version found first is the one that is fetched
-        return _download(blob, folder, sha256, end)
+        bucket = client.new_client().bucket(match["bucket"])
+        blob = bucket.blob(match["name"], generation=int(generation) if generation else None)
+        blob.reload(**client.resumed_until(deadline))
+        generation = str(blob.generation)  # a retry must not switch to a newer version
+        return _download_blob(blob, folder, sha256, deadline)
 
-    return client.patiently(attempt, end)
-
-
-def _blob(bucket: str, name: str, generation: str | None, end: float) -> Any:
-    """Look the object up."""
-    blob = client.client().bucket(bucket).blob(name, generation=int(generation) if generation else None)
-    blob.reload(**_patience(end))
-    return blob
+    return client.retry_until(deadline, attempt)
 
 
-def _download(blob: Any, folder: Path, sha256: str, end: float) -> Found:
-    """Bring the object to a temporary name, hold it against its checksums, and rename it."""
+def _download_blob(blob: Any, folder: Path, sha256: str, deadline: float) -> ModelFile:
+    """Download an object under a temporary name, verify its checksums, and rename it."""
     import google_crc32c
 
     partial, file = folder / "partial", folder / "model.tflite"
-    crc32c: Any = google_crc32c.Checksum  # it has no types
+    actual_sha256, crc32c = hashlib.sha256(), google_crc32c.Checksum()
     with partial.open("wb") as stream:
-        sink = Sink(stream, crc32c(), end)
+        sink = client.Sink(stream, deadline, hashes=(actual_sha256, crc32c))
         pinned = blob.bucket.blob(blob.name, generation=blob.generation)
-        # the library checks nothing once a download was resumed; the checksums here are of all bytes
-        pinned.download_to_file(sink, raw_download=True, checksum=None, **_patience(end))
-    found_crc32c = base64.b64encode(sink.crc32c.digest()).decode()
-    if sink.size != blob.size or (blob.crc32c and found_crc32c != blob.crc32c):
-        raise client.Differs("its checksum differs from the one that Cloud Storage has")
-    if sha256 and sink.sha256.hexdigest() != sha256:
-        raise client.Failed("it is not the model that MODEL_SHA256 names")
+        # The library does not verify a download that it resumed, so the checksums are computed here.
+        pinned.download_to_file(sink, raw_download=True, checksum=None, **client.resumed_until(deadline))
+    if sink.size != blob.size or (blob.crc32c and base64.b64encode(crc32c.digest()).decode() != blob.crc32c):
+        raise client.ChecksumMismatch("the checksum of the download differs from the object's")
+    if sha256 and actual_sha256.hexdigest() != sha256:
+        raise client.PermanentError("the checksum of the model is not MODEL_SHA256")
     partial.rename(file)
-    return Found(file, sink.sha256.hexdigest(), str(blob.generation))
-
-
-def _patience(end: float) -> dict[str, Any]:
-    """Give the library's own words for the time that is left."""
-    from google.cloud.storage.retry import DEFAULT_RETRY
-
-    retry = DEFAULT_RETRY.with_timeout(max(0.1, end - time.monotonic()))
-    return client.time_limit(end) | {"retry": retry.with_delay(client.FIRST_PAUSE_S, client.LONGEST_PAUSE_S)}
+    return ModelFile(file, actual_sha256.hexdigest(), str(blob.generation))

@@ -1,103 +1,146 @@
-"""Storage events, from the request that carries one to the photo it is about: pure functions.
+"""Storage events: parsing, filtering, and the names of the objects that a photo's event leads to. No I/O.
 
-Eventarc posts CloudEvents in binary mode (attributes in headers, the object in the body) or structured mode (all in
-the body). Which photo has which mask is decided here too:
+Eventarc posts CloudEvents in binary mode (attributes in headers, the object's metadata in the body) or in structured
+mode (everything in the body): https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 
-A mask's name is the photo's whole name with `.png` appended, so that a.jpg and a.png have masks of their own; a note's
-has `.error.json`. Where there are several buckets of photos, the bucket's name comes first, as a folder.
+A mask's name is the photo's whole name with `.png` appended, so that a.jpg and a.png have separate masks; a note's
+has `.error.json`. With several photo buckets, the name of the photo's bucket comes first, as a folder.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from model.errors import BadEvent
-from model.serving.settings import Settings
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 STRUCTURED = "application/cloudevents+json"
-LONGEST_BYTES = 1 << 20  # of an event
-LONGEST_NAME_BYTES = 1024  # of an object, as Cloud Storage has it
-Kind = Literal["mask", "note"]
-ENDINGS: dict[Kind, str] = {"mask": ".png", "note": ".error.json"}
+MAX_EVENT_BYTES = 1 << 20
+MAX_NAME_BYTES = 1024  # of an object: https://cloud.google.com/storage/docs/objects#naming
+ArtifactType = Literal["mask", "note"]
+SUFFIXES: dict[ArtifactType, str] = {"mask": ".png", "note": ".error.json"}
+
+
+@dataclass(frozen=True)
+class BucketConfig:
+    """The buckets whose events are handled.
+
+    Attributes:
+        photo_buckets: Buckets of photos; empty if events are not handled.
+        mask_bucket: Bucket for masks and notes.
+    """
+
+    photo_buckets: tuple[str, ...]
+    mask_bucket: str
 
 
 @dataclass(frozen=True)
 class Event:
-    """What an event says.
+    """A CloudEvent about one version of an object.
 
-    kind: type of the event
-    bucket, name, generation: of the object; a generation is one version, and newer ones have higher numbers
-    size: bytes, as the event has it
+    Attributes:
+        type: The CloudEvent's type, such as FINALIZED.
+        bucket: The object's bucket.
+        name: The object's name.
+        generation: The object's version; newer versions have higher numbers.
+        size: The object's size in bytes, as the event states it.
     """
 
-    kind: str
+    type: str
     bucket: str
     name: str
     generation: int
     size: int
 
 
-def is_event(headers: Mapping[str, str]) -> bool:
-    """Tell an event from a photo that is uploaded.
+@dataclass(frozen=True)
+class Refusal:
+    """Why an event leads to no mask.
 
-    headers: by names in small letters
+    Attributes:
+        code: The reason as a code, for the X-Outcome header.
+        reason: The reason in words, for the log.
     """
-    return "ce-type" in headers or _media_type(headers) == STRUCTURED
+
+    code: str
+    reason: str
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Event:
-    """Read an event of either mode.
+def is_event(ce_type: str | None, media_type: str) -> bool:
+    """Return whether a request carries an event, not a photo.
 
-    headers: by names in small letters
-    raises: BadEvent
+    Args:
+        ce_type: The header `ce-type`; None if there is none.
+        media_type: The body's media type in lower case, without parameters.
+    """
+    return ce_type is not None or media_type == STRUCTURED
+
+
+def parse(ce_type: str | None, media_type: str, body: bytes) -> Event:
+    """Parse an event in either mode.
+
+    Args:
+        ce_type: The header `ce-type`; None if there is none.
+        media_type: The body's media type in lower case, without parameters.
+        body: The body.
+
+    Raises:
+        BadEvent: If it is not a CloudEvent about an object.
     """
     try:
-        said = json.loads(body)
-        if _media_type(headers) != STRUCTURED:
-            return _event(headers["ce-type"], said)
-        data = said["data"] if "data" in said else json.loads(base64.b64decode(said["data_base64"]))
-        return _event(said["type"], data)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
-        raise BadEvent("the event is no CloudEvent about an object in Cloud Storage") from error
+        content = json.loads(body)
+        if media_type != STRUCTURED:
+            return _event(ce_type, content)
+        data = content["data"] if "data" in content else json.loads(base64.b64decode(content["data_base64"]))
+        return _event(content["type"], data)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise BadEvent("not a CloudEvent about an object in Cloud Storage") from error
 
 
-def refusal(event: Event, settings: Settings) -> tuple[str, str] | None:
-    """Tell why nothing is made of an event, as a code and in words; None where it is taken."""
-    if event.kind != FINALIZED:
-        return "other-type", f"its type is {event.kind[:80]!r}"
-    if event.bucket not in settings.photo_buckets:
-        return "other-bucket", "its bucket is none of PHOTO_BUCKETS"
+def refusal(event: Event, buckets: BucketConfig) -> Refusal | None:
+    """Return why an event leads to no mask; None if it is to be handled.
+
+    Args:
+        event: The event.
+        buckets: The buckets whose events are handled.
+    """
+    if event.type != FINALIZED:
+        return Refusal("other-type", f"the event's type is {event.type[:80]!r}")
+    if event.bucket not in buckets.photo_buckets:
+        return Refusal("other-bucket", "the bucket is not in PHOTO_BUCKETS")
     if event.name.endswith("/"):
-        return "folder", "it is a folder's placeholder"
-    if max(len(name(event, kind, settings).encode()) for kind in ENDINGS) > LONGEST_NAME_BYTES:
-        return "name-too-long", "the name of its mask would be too long"
+        return Refusal("folder", "the object is a folder placeholder")
+    if max(len(artifact_name(event, artifact, buckets).encode()) for artifact in SUFFIXES) > MAX_NAME_BYTES:
+        return Refusal("name-too-long", f"the name of the mask would have more than {MAX_NAME_BYTES} bytes")
     return None
 
 
-def places(settings: Settings) -> dict[Kind, str]:
-    """Say where masks and notes go, with {name} and, where there are several buckets of photos, {bucket} to fill in."""
-    folder = "{bucket}/" if len(settings.photo_buckets) > 1 else ""
-    return {kind: f"{folder}{{name}}{ending}" for kind, ending in ENDINGS.items()}
+def name_templates(buckets: BucketConfig) -> dict[ArtifactType, str]:
+    """Return the names of masks and notes as templates.
+
+    Args:
+        buckets: The buckets whose events are handled.
+
+    Returns:
+        For each type of artifact its name, with the placeholders {name} and, with several photo buckets, {bucket}.
+    """
+    folder = "{bucket}/" if len(buckets.photo_buckets) > 1 else ""
+    return {artifact: f"{folder}{{name}}{suffix}" for artifact, suffix in SUFFIXES.items()}
 
 
-def name(event: Event, kind: Kind, settings: Settings) -> str:
-    """Name the mask or the note of a photo."""
-    return places(settings)[kind].replace("{bucket}", event.bucket).replace("{name}", event.name)
+def artifact_name(event: Event, artifact: ArtifactType, buckets: BucketConfig) -> str:
+    """Return the name of the mask or note of an event's photo."""
+    return name_templates(buckets)[artifact].replace("{bucket}", event.bucket).replace("{name}", event.name)
 
 
-def _event(kind: str, data: Any) -> Event:
+def _event(ce_type: Any, data: Any) -> Event:
     bucket, name, generation = data["bucket"], data["name"], int(data["generation"])
-    if not (isinstance(kind, str) and isinstance(bucket, str) and isinstance(name, str) and name and generation > 0):
-        raise ValueError
-    name.encode()  # half of a surrogate pair is no name
-    return Event(kind, bucket, name, generation, int(data.get("size", 0)))
-
-
-def _media_type(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not (isinstance(ce_type, str) and isinstance(bucket, str) and isinstance(name, str)):
+        raise TypeError("an attribute has a wrong type")
+    if not name or generation <= 0:
+        raise ValueError("the name is empty or the generation is not positive")
+    name.encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
+    return Event(ce_type, bucket, name, generation, int(data.get("size", 0)))

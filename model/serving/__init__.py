@@ -1,0 +1,1 @@
+"""What an instance of the function needs besides the model: settings, logging, reading requests, loading."""

@@ -1,8 +1,8 @@
-"""Lines as Cloud Logging and Error Reporting read them: one JSON object each, on standard error.
+"""Log lines for Cloud Logging and Error Reporting: one JSON object a line, on standard error.
 
-Fields with a meaning of their own: https://cloud.google.com/logging/docs/structured-logging and
-https://cloud.google.com/error-reporting/docs/formatting-error-messages. Of a request no line holds more than its
-method, path, sizes and times: no photo, no query, no address.
+The special fields are documented in https://cloud.google.com/logging/docs/structured-logging and
+https://cloud.google.com/error-reporting/docs/formatting-error-messages. Of a request, a line contains only method,
+path, sizes, durations and what the function derived from it: no photo, no query, no address.
 """
 
 from __future__ import annotations
@@ -19,40 +19,58 @@ REPORTED = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.Repo
 
 
 def write(severity: str, message: str, **fields: Any) -> None:
-    """Write one line."""
+    """Write one line.
+
+    Args:
+        severity: A LogSeverity: INFO, WARNING, ERROR or CRITICAL.
+        message: What happened.
+        fields: More fields of the line, as they go into JSON.
+    """
     print(json.dumps({"severity": severity, "message": message, **fields}), file=sys.stderr, flush=True)
 
 
-def request(
+def write_request(
     method: str,
     path: str,
     status: int,
     sizes_bytes: tuple[int, int],
-    took_ms: float,
+    latency_ms: float,
     trace: dict[str, str],
-    **about: Any,
+    **fields: Any,
 ) -> None:
-    """Write the line of a request that was answered.
+    """Write the line of an answered request.
 
-    sizes_bytes: of the request's body and the answer's
-    about: more of what is known of it: code, model, photo, stages_ms
+    Args:
+        method: The request's method.
+        path: The request's path, without the query.
+        status: The response's status.
+        sizes_bytes: Sizes of the request's and the response's body.
+        latency_ms: Time from the start of the request to its response.
+        trace: What `trace_fields` returned.
+        fields: More fields of the line: code, model, photo, stages_ms, outcome.
     """
     severity = "ERROR" if status == 500 else "WARNING" if status >= 400 else "INFO"
-    http = {
+    http_request = {
         "requestMethod": method,
         "requestUrl": path,
         "status": status,
         "requestSize": str(sizes_bytes[0]),
         "responseSize": str(sizes_bytes[1]),
-        "latency": f"{took_ms / 1000:.6f}s",
+        "latency": f"{latency_ms / 1000:.6f}s",
     }
-    write(severity, f"{method} {path} {status} in {took_ms:.1f} ms", httpRequest=http, **trace, **about)
+    message = f"{method} {path} {status} in {latency_ms:.1f} ms"
+    write(severity, message, httpRequest=http_request, **trace, **fields)
 
 
-def error(error: Exception, method: str, path: str, service: tuple[str, str], trace: dict[str, str]) -> None:
-    """Write an error that is ours, once, with its stack trace and where it came up.
+def write_error(error: Exception, method: str, path: str, service: tuple[str, str], trace: dict[str, str]) -> None:
+    """Write an internal error with its stack trace, in the form that Error Reporting groups and reports.
 
-    service: its name and version
+    Args:
+        error: The error.
+        method: Method of the request that it occurred in.
+        path: The request's path, without the query.
+        service: Name and version of the service.
+        trace: What `trace_fields` returned.
     """
     write(
         "ERROR",
@@ -64,19 +82,22 @@ def error(error: Exception, method: str, path: str, service: tuple[str, str], tr
     )
 
 
-def trace(cloud_context: str, traceparent: str, project: str) -> dict[str, str]:
-    """Tell which trace a request belongs to, as fields of a line; none where its headers name none.
+def trace_fields(cloud_context: str, traceparent: str, project: str) -> dict[str, str]:
+    """Return the fields of a log line that link it to the request's trace.
 
-    cloud_context: X-Cloud-Trace-Context, which Cloud Run sets
-    traceparent: of https://www.w3.org/TR/trace-context/
-    project: id of the Google Cloud project, where it is known
+    Args:
+        cloud_context: The header X-Cloud-Trace-Context, which Cloud Run sets.
+        traceparent: The header of https://www.w3.org/TR/trace-context/.
+        project: Id of the Google Cloud project; empty if unknown.
+
+    Returns:
+        The fields; empty if neither header has a valid trace.
     """
-    found = CLOUD_TRACE.fullmatch(cloud_context)
-    span = format(int(found["span"]), "016x") if found and found["span"] else ""
-    if found is None:
-        found = TRACEPARENT.fullmatch(traceparent)
-        span = found["span"] if found else ""
-    if found is None:
+    if match := CLOUD_TRACE.fullmatch(cloud_context):
+        span = format(int(match["span"]), "016x") if match["span"] else ""
+    elif match := TRACEPARENT.fullmatch(traceparent):
+        span = match["span"]
+    else:
         return {}
-    name = f"projects/{project}/traces/{found['trace']}" if project else found["trace"]
+    name = f"projects/{project}/traces/{match['trace']}" if project else match["trace"]
     return {"logging.googleapis.com/trace": name} | ({"logging.googleapis.com/spanId": span} if span else {})

@@ -1,4 +1,4 @@
-"""The one model of this instance, or the reason why there is none yet."""
+"""Loading the model of this instance, with retries in the background if it cannot be downloaded."""
 
 from __future__ import annotations
 
@@ -14,87 +14,98 @@ from model.serving.settings import Settings
 if TYPE_CHECKING:
     from model.segmenter import Segmenter
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0  # between attempts; they double
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0  # between attempts; the pause doubles
 
 
-class Loader:
-    """Loads the model once. One that could not be fetched is fetched anew in the background as requests ask for it."""
+class ModelLoader:
+    """Loads the model once. While it cannot be downloaded, a request starts the next attempt in the background."""
 
     def __init__(self, settings: Settings) -> None:
-        """Load the model; from Cloud Storage, within the time that the settings give.
+        """Load the model, or make the first attempt to.
 
-        raises: ModelRejected; ModelNotFound for a path, since nothing will come to lie there
+        Args:
+            settings: MODEL_URI and all that the model's segmenter needs.
+
+        Raises:
+            ModelNotFound: If MODEL_URI is a path without a file; a retry could not succeed.
+            ModelRejected: If the file is not a model that can be served, or MODEL_URI has an unknown form.
         """
         self._settings = settings
+        self._is_remote = download.is_gcs_uri(settings.model_uri)
         self._segmenter: Segmenter | None = None
-        self._lock = threading.Lock()
-        self._under_way = False
-        self._pause_s, self._not_before = FIRST_PAUSE_S, 0.0
+        self._lock = threading.Lock()  # guards the four attributes below
+        self._is_loading = False
         self._error: ModelError | None = None
+        self._pause_s, self._next_attempt = FIRST_PAUSE_S, 0.0
         try:
-            self._load()
+            self._segmenter = self._load()
         except ModelNotFound as error:
-            if not download.is_remote(settings.model_uri):
+            if not self._is_remote:
                 raise
-            self._failed(error)
+            self._record_failure(error)
 
-    def ready(self) -> Segmenter | None:
-        """Give the model if it is here."""
+    @property
+    def loaded(self) -> Segmenter | None:
+        """The model; None until it is loaded."""
         return self._segmenter
 
     def segmenter(self) -> Segmenter:
-        """Give the model at once, or say at once that there is none, and see to another attempt.
+        """Return the model, without waiting. If it is not loaded, start another attempt unless it is too early.
 
-        raises: ModelNotFound, ModelRejected
+        Raises:
+            ModelNotFound: If the model could not be downloaded yet.
+            ModelRejected: If the downloaded file is not a model that can be served.
         """
         if self._segmenter is not None:
             return self._segmenter
         with self._lock:
-            begin = not self._under_way and time.monotonic() >= self._not_before
-            self._under_way |= begin
+            start_attempt = not self._is_loading and time.monotonic() >= self._next_attempt
+            self._is_loading |= start_attempt
             error = self._error
-        if begin:
-            threading.Thread(target=self._again, daemon=True).start()
-        if isinstance(error, ModelError) and not isinstance(error, ModelNotFound):
-            raise type(error)("the model cannot be served here; the log says why")
-        raise ModelNotFound("the model is not here yet; try again in a moment")
+        if start_attempt:
+            threading.Thread(target=self._retry, daemon=True).start()
+        if error is None or isinstance(error, ModelNotFound):
+            raise ModelNotFound("the model is not loaded yet; retry in a moment")
+        raise type(error)("the model cannot be served; the function's log states why")
 
-    def _again(self) -> None:
+    def _retry(self) -> None:
         try:
-            self._load()
+            self._segmenter = self._load()
         except ModelError as error:
-            self._failed(error)
+            self._record_failure(error)
         finally:
             with self._lock:
-                self._under_way = False
+                self._is_loading = False
 
-    def _load(self) -> None:
-        settings = self._settings
-        found = None
-        if download.is_remote(settings.model_uri):
-            fetch = download.Fetch(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
-            from model.segmenter import Segmenter  # while the model is on its way
+    def _load(self) -> Segmenter:
+        """Download the model if necessary, and load it."""
+        settings, model_file = self._settings, None
+        if self._is_remote:
+            model_download = download.ModelDownload(
+                settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s
+            )
+            from model.segmenter import Segmenter  # takes as long as a download, so it runs at the same time
 
-            found = fetch.wait()
+            model_file = model_download.wait()
         from model.segmenter import Segmenter
 
-        segmenter = Segmenter(settings, found)
-        self._say_what(segmenter)
-        self._segmenter = segmenter
+        segmenter = Segmenter(settings, model_file)
+        self._log_model(segmenter)
+        return segmenter
 
-    def _failed(self, error: ModelError) -> None:
+    def _record_failure(self, error: ModelError) -> None:
         with self._lock:
             self._error = error
-            self._not_before = time.monotonic() + self._pause_s
+            self._next_attempt = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         cloud_logging.write("ERROR", str(error))
 
-    def _say_what(self, segmenter: Segmenter) -> None:
-        """Log what is out of the ordinary about the model, and which version came from Cloud Storage."""
+    def _log_model(self, segmenter: Segmenter) -> None:
+        """Log the version of a downloaded model, and anything unusual about any model."""
         card = segmenter.card
         notes = list(segmenter.notes)
         if card.source != "embedded":
-            notes.append(f"it has no card of its own: what it means is {card.source}; GET / shows it")
-        if notes or download.is_remote(self._settings.model_uri):
-            about = f"model {card.name}, version {card.version}, sha256 {segmenter.sha256[:12]}"
-            cloud_logging.write("WARNING" if notes else "INFO", "; ".join([about, *notes]))
+            notes.append(f"the file has no model card; its card is {card.source}; GET / shows it")
+        if notes or self._is_remote:
+            model = f"model {card.name}, version {card.version}, sha256 {segmenter.sha256[:12]}"
+            cloud_logging.write("WARNING" if notes else "INFO", "; ".join([model, *notes]))

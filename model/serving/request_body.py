@@ -1,4 +1,8 @@
-"""The body of a request: in memory alone, within its limits of bytes and seconds, and to its end."""
+"""Reading a request's body: completely, in memory, and within limits of bytes and seconds.
+
+The body is read to its end even if it is refused: a server that responds and closes the connection while the client
+still sends causes a reset, and the client never sees the response.
+"""
 
 from __future__ import annotations
 
@@ -19,80 +23,102 @@ PHOTO_FIELDS = ("file", "image")
 CHUNK_BYTES = 1 << 20
 
 
-def photo(request: flask.Request, limit_bytes: int, time_limit_s: float) -> bytes:
-    """Take the photo out of a request, in memory alone.
+def read_photo(request: flask.Request, limit_bytes: int, timeout_s: float) -> bytes:
+    """Return the photo of a request: the body, or the field `file` or `image` of multipart/form-data.
 
-    returns: the body, or of multipart/form-data the field `file` or `image`
-    raises: EmptyBody, PhotoTooLarge, UploadTooSlow, BadRequest
+    Args:
+        request: The request.
+        limit_bytes: Largest body.
+        timeout_s: Longest time for the body to arrive.
+
+    Raises:
+        EmptyBody: If a form has no such field.
+        PhotoTooLarge: If the body has more bytes than the limit.
+        UploadTooSlow: If the body takes longer than the timeout.
+        BadRequest: If the body is incomplete or malformed.
     """
-    whole = body(request, limit_bytes, time_limit_s)
+    body = read_body(request, limit_bytes, timeout_s)
     if request.mimetype != "multipart/form-data":
-        return whole
+        return body
+    # By default, werkzeug writes large fields to temporary files.
     parser = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO())
-    _, form, files = parser.parse(io.BytesIO(whole), request.mimetype, len(whole), request.mimetype_params)
+    _, form, files = parser.parse(io.BytesIO(body), request.mimetype, len(body), request.mimetype_params)
     for name in PHOTO_FIELDS:
         if name in files:
             return bytes(files[name].read())
-    found = ", ".join(repr((name or "")[:40]) for name in [*form, *files]) or "none"
-    raise EmptyBody(f"the form needs a file in the field {' or '.join(PHOTO_FIELDS)}; its fields: {found}")
+    fields = ", ".join(repr((name or "")[:40]) for name in [*form, *files]) or "none"
+    raise EmptyBody(f"the form has no file in the field {' or '.join(PHOTO_FIELDS)}; its fields: {fields}")
 
 
-def body(request: flask.Request, limit_bytes: int, time_limit_s: float) -> bytes:
-    """Read the body up to a limit; beyond it, read on and keep nothing, so that the answer can be sent.
+def read_body(request: flask.Request, limit_bytes: int, timeout_s: float) -> bytes:
+    """Return the body of a request; one above the limit is read to its end and discarded.
 
-    raises: PhotoTooLarge, UploadTooSlow, BadRequest
+    Args:
+        request: The request.
+        limit_bytes: Largest body.
+        timeout_s: Longest time for the body to arrive.
+
+    Raises:
+        PhotoTooLarge: If the body has more bytes than the limit.
+        UploadTooSlow: If the body takes longer than the timeout.
+        BadRequest: If the body is incomplete or malformed.
     """
-    kept, count = [], 0
-    for chunk in chunks(request, time_limit_s):
-        count += len(chunk)
-        if count <= limit_bytes:
-            kept.append(chunk)
+    chunks, size = [], 0
+    for chunk in _read_chunks(request, timeout_s):
+        size += len(chunk)
+        if size <= limit_bytes:
+            chunks.append(chunk)
         else:
-            kept.clear()
-    if count > limit_bytes:
-        raise PhotoTooLarge(f"the upload has {count} bytes; the limit is {limit_bytes}")
-    return b"".join(kept)
+            chunks.clear()
+    if size > limit_bytes:
+        raise PhotoTooLarge(f"the upload has {size} bytes; the limit is {limit_bytes}")
+    return b"".join(chunks)
 
 
-def pass_over(request: flask.Request, time_limit_s: float) -> None:
-    """Read the body to its end, and keep nothing: only then can an answer be sent.
+def drain_body(request: flask.Request, timeout_s: float) -> None:
+    """Read the body of a request to its end and discard it.
 
-    raises: UploadTooSlow, BadRequest
+    Args:
+        request: The request.
+        timeout_s: Longest time for the body to arrive.
+
+    Raises:
+        UploadTooSlow: If the body takes longer than the timeout.
+        BadRequest: If the body is incomplete or malformed.
     """
-    for _ in chunks(request, time_limit_s):
+    for _ in _read_chunks(request, timeout_s):
         pass
 
 
-def chunks(request: flask.Request, time_limit_s: float) -> Iterator[bytes]:
-    """Give the body as it comes, to its end; one that is not here in time is cut off.
+def _read_chunks(request: flask.Request, timeout_s: float) -> Iterator[bytes]:
+    """Yield the body in chunks, to its end.
 
-    A read waits for as many bytes as it asks for, however slowly they trickle; so that it ends, the connection is
-    closed under it.
-    raises: UploadTooSlow; BadRequest where the body breaks off, or its chunks make no sense
+    A read blocks until it has all the bytes it asked for, however slowly they arrive. After the timeout, a timer shuts
+    down the receiving side of the socket, which ends the read.
     """
-    connection: Any = request.environ.get("gunicorn.socket")
-    late = threading.Event()
+    connection: Any = request.environ.get("gunicorn.socket")  # None under Flask's test client
+    timed_out = threading.Event()
 
-    def cut() -> None:
-        late.set()
-        with contextlib.suppress(OSError):  # the caller was faster, and is gone
+    def stop_receiving() -> None:
+        timed_out.set()
+        with contextlib.suppress(OSError):  # the client has closed the connection
             connection.shutdown(socket.SHUT_RD)
 
-    timer = threading.Timer(time_limit_s, cut)
+    timer = threading.Timer(timeout_s, stop_receiving)
     timer.daemon = True
     if connection:
         timer.start()
-    count = 0
+    size = 0
     try:
         while chunk := request.stream.read(CHUNK_BYTES):
-            count += len(chunk)
+            size += len(chunk)
             yield chunk
-    except Exception as error:  # the server has errors of its own for this, and the fault is the caller's
-        if not late.is_set():
-            raise BadRequest("the body cannot be read to its end") from error
+    except Exception as error:  # gunicorn raises errors of its own, all caused by the client
+        if not timed_out.is_set():
+            raise BadRequest("the body is incomplete or malformed") from error
     finally:
         timer.cancel()
-    if late.is_set():
-        raise UploadTooSlow(f"the upload was not here after {time_limit_s:g} s")
-    if count < (request.content_length or 0):
-        raise BadRequest(f"the body ends after {count} bytes of {request.content_length}")
+    if timed_out.is_set():
+        raise UploadTooSlow(f"the upload took longer than {timeout_s:g} s")
+    if size < (request.content_length or 0):
+        raise BadRequest(f"the body has {size} bytes, but Content-Length is {request.content_length}")

@@ -1,4 +1,4 @@
-"""The only reader of the environment."""
+"""Settings of an instance. This is the only module that reads environment variables."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-N = TypeVar("N", int, float)
+Number = TypeVar("Number", int, float)
 BUNDLED_MODEL = Path(__file__).parents[1] / "weights" / "pets.tflite"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be set from outside; README.md has the same table.
+    """All settings; each is read from the environment variable of its name in capitals.
 
-    model_uri: path of a .tflite, or gs://bucket/object, with #generation to say which version
-    interpreters: photos worked on at once
-    wait_limit_s: how long a request waits for an interpreter before it is told to come back
-    request_timeout_s: how long a request's body may take to arrive
-    max_upload_bytes: size of a request's body
-    max_pixels: width times height of a photo, as its header claims it
-    model_sha256: checksum that the model must have, in hex; empty for any
-    model_fetch_timeout_s: how long the model may take to come from Cloud Storage
-    allowed_origins: whose pages a browser lets read the answers; "*" for any
-    google_cloud_project: id of the project, which lets the log lines of a request stand with its trace
-    k_service, k_revision: names that Cloud Run gives the service and its revision
-    photo_buckets: whose events are taken; none where masks are made by request alone
-    mask_bucket: where the masks of those photos go
+    Attributes:
+        model_uri: Path of a .tflite file, or gs://bucket/object, optionally with #generation.
+        interpreters: Number of interpreters, and so of photos segmented at the same time.
+        wait_limit_s: Longest time that a request waits for an interpreter before it gets 503.
+        request_timeout_s: Longest time for a request's body to arrive.
+        max_upload_bytes: Largest body of a request.
+        max_pixels: Largest photo, as width times height in its header.
+        model_sha256: Checksum that the model must have, in hex; empty for any.
+        model_fetch_timeout_s: Longest time for the download of the model from Cloud Storage.
+        allowed_origins: Origins whose pages may read responses (CORS); "*" for any.
+        google_cloud_project: Id of the project, which links log lines to traces.
+        k_service: Name of the service, set by Cloud Run.
+        k_revision: Name of the revision, set by Cloud Run.
+        photo_buckets: Buckets whose events are handled; empty if masks are made on request only.
+        mask_bucket: Bucket for the masks of those photos.
     """
 
     model_uri: str = str(BUNDLED_MODEL)
@@ -49,9 +51,13 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read the settings, each from the variable of its name in capitals.
+        """Read the settings from environment variables.
 
-        raises: ValueError naming the variable when one has no sense
+        Args:
+            env: The variables.
+
+        Raises:
+            ValueError: If a variable has an invalid value; the message names the variable.
         """
         photo_buckets, mask_bucket = _buckets(env, "PHOTO_BUCKETS", "MASK_BUCKET")
         return cls(
@@ -72,14 +78,14 @@ class Settings:
         )
 
 
-def _positive(env: Mapping[str, str], name: str, default: N, cast: Callable[[str], N]) -> N:
+def _positive(env: Mapping[str, str], name: str, default: Number, convert: Callable[[str], Number]) -> Number:
     text = env.get(name)
     if not text:
         return default
     try:
-        value = cast(text)
+        value = convert(text)
     except ValueError:
-        value = cast("0")
+        value = convert("0")
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} must be a number above 0, not {text!r}")
     return value
@@ -87,33 +93,39 @@ def _positive(env: Mapping[str, str], name: str, default: N, cast: Callable[[str
 
 def _sha256(env: Mapping[str, str], name: str) -> str:
     text = env.get(name, "").strip().lower()
-    if text and (len(text) != 64 or set(text) - set("0123456789abcdef")):
+    if text and not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError(f"{name} must be 64 hexadecimal digits, not {text!r}")
     return text
 
 
+def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Split a list at commas and spaces."""
+    return tuple(re.findall(r"[^,\s]+", env.get(name, "")))
+
+
 def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    origins = tuple(re.findall(r"[^,\s]+", env.get(name, "")))
+    origins = _list(env, name)
     for origin in origins:
         if not re.fullmatch(r"\*|https?://[^/?#@*]+", origin):
             raise ValueError(f"{name} must be * or origins such as https://example.com, not {origin!r}")
     return origins
 
 
-def _buckets(env: Mapping[str, str], name: str, mask_name: str) -> tuple[tuple[str, ...], str]:
-    """Read the buckets of photos and the one of masks; a mask in a bucket of photos would be an event of its own."""
-    photos, mask = tuple(re.findall(r"[^,\s]+", env.get(name, ""))), env.get(mask_name, "").strip()
-    if bool(photos) != bool(mask):
-        raise ValueError(f"{name} and {mask_name} go together; {mask_name if photos else name} is not set")
-    for bucket in (*photos, mask):
+def _buckets(env: Mapping[str, str], photos_name: str, mask_name: str) -> tuple[tuple[str, ...], str]:
+    """Read the photo buckets and the mask bucket, which must differ: each mask would cause an event otherwise."""
+    photo_buckets, mask_bucket = _list(env, photos_name), env.get(mask_name, "").strip()
+    if bool(photo_buckets) != bool(mask_bucket):
+        missing = mask_name if photo_buckets else photos_name
+        raise ValueError(f"{photos_name} and {mask_name} must be set together; {missing} is not set")
+    for bucket in (*photo_buckets, mask_bucket):
         if bucket and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", bucket):
-            raise ValueError(f"{name} and {mask_name} must be names of buckets, without gs://, not {bucket!r}")
-    if mask in photos:
-        raise ValueError(f"{mask_name} must be none of {name}, or every mask would be taken for a photo")
-    return tuple(dict.fromkeys(photos)), mask
+            raise ValueError(f"{photos_name} and {mask_name} must be bucket names without gs://, not {bucket!r}")
+    if mask_bucket in photo_buckets:
+        raise ValueError(f"{mask_name} must not be one of {photos_name}: each mask would be treated as a photo")
+    return tuple(dict.fromkeys(photo_buckets)), mask_bucket
 
 
 def _cpus() -> int:
-    """Count the CPUs that this process may use."""
+    """Return the number of CPUs that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

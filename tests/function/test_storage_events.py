@@ -361,7 +361,7 @@ def test_several_buckets_of_photos_have_folders_of_their_own_and_a_note_is_logge
         for line in capfd.readouterr().err.splitlines()
         if line.startswith("{") and "httpRequest" not in line
     ]
-    assert [line["message"] for line in logged] == ["gs://photos/b.jpg has a note in place of a mask: not-a-photo"]
+    assert [line["message"] for line in logged] == ["wrote a note for gs://photos/b.jpg: not-a-photo"]
 
 
 def test_until_the_model_is_here_events_are_to_come_again(running, bucket: Bucket, sample: bytes) -> None:
@@ -381,4 +381,4 @@ def test_buckets_that_make_no_sense_together_stop_the_function_at_its_start() ->
     env = {**os.environ, "PHOTO_BUCKETS": "photos", "MASK_BUCKET": "photos"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "MASK_BUCKET must be none of PHOTO_BUCKETS" in done.stderr
+    assert "MASK_BUCKET must not be one of PHOTO_BUCKETS" in done.stderr

@@ -41,17 +41,17 @@ def bucket(running: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]
     running.faults = running.about_faults = []
 
 
-def fetch(uri: str = URI, timeout_s: float = 30, sha256: str = "") -> download.Found:
-    return download.find(uri, sha256, timeout_s)
+def fetch(uri: str = URI, timeout_s: float = 30, sha256: str = "") -> download.ModelFile:
+    return download.get_model_file(uri, sha256, timeout_s)
 
 
 def test_a_model_comes_whole_with_its_generation_and_checksum(bucket: Bucket) -> None:
     generation = bucket.put("folder/a #1.tflite", MODEL)
     found = fetch(f"gs://{BUCKET}/folder/a #1.tflite", sha256=hashlib.sha256(MODEL).hexdigest())
-    assert found.file.read_bytes() == MODEL
+    assert found.path.read_bytes() == MODEL
     assert found.generation == generation
     assert found.sha256 == hashlib.sha256(MODEL).hexdigest()
-    assert [file.name for file in found.file.parent.iterdir()] == [found.file.name]
+    assert [file.name for file in found.path.parent.iterdir()] == [found.path.name]
     assert fetch(f"{URI}#{fetch().generation}").generation == fetch().generation
 
 
@@ -62,7 +62,7 @@ def test_the_generation_found_first_is_the_one_fetched(bucket: Bucket) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [(403, "may not read it"), (404, "no such bucket, object or generation")],
+    [(403, "no permission to read it"), (404, "no such bucket, object or generation")],
 )
 def test_what_another_try_does_not_change_is_said_at_once(bucket: Bucket, fault: int, reason: str) -> None:
     bucket.about_faults = [gcs_emulator.refuse(fault)]
@@ -81,31 +81,31 @@ def test_no_such_bucket_or_object(bucket: Bucket, uri: str) -> None:
 def test_a_fault_that_passes_is_waited_out(bucket: Bucket) -> None:
     bucket.about_faults = [gcs_emulator.refuse(503), gcs_emulator.refuse(429)]
     bucket.faults = [gcs_emulator.refuse(503), gcs_emulator.refuse(500)]
-    assert fetch().file.read_bytes() == MODEL
+    assert fetch().path.read_bytes() == MODEL
 
 
 def test_a_connection_cut_midway_is_taken_up_where_it_broke(bucket: Bucket) -> None:
     bucket.faults = [gcs_emulator.cut]
-    assert fetch().file.read_bytes() == MODEL
+    assert fetch().path.read_bytes() == MODEL
     assert bucket.ranges[1].startswith("bytes=")
 
 
 @pytest.mark.parametrize("fault", [gcs_emulator.flip, gcs_emulator.cut_and_flip])
 def test_bytes_that_changed_on_the_way_are_fetched_anew(bucket: Bucket, fault: gcs_emulator.Fault) -> None:
     bucket.faults = [fault]
-    assert fetch().file.read_bytes() == MODEL
+    assert fetch().path.read_bytes() == MODEL
 
 
 def test_bytes_that_always_change_serve_never(bucket: Bucket) -> None:
     bucket.faults, bucket.stays = [gcs_emulator.flip], True
-    with pytest.raises(ModelNotFound, match="its checksum differs"):
+    with pytest.raises(ModelNotFound, match="the checksum of the download differs"):
         fetch(timeout_s=3)
 
 
 def test_a_link_that_is_too_slow_ends_with_the_time(bucket: Bucket) -> None:
     bucket.faults = [gcs_emulator.trickle]
     began = time.monotonic()
-    with pytest.raises(ModelNotFound, match=r"after 2 s|too slow"):
+    with pytest.raises(ModelNotFound, match=r"within 2 s|too slow"):
         fetch(timeout_s=2)
     assert time.monotonic() - began < 5
 
@@ -118,8 +118,8 @@ def test_a_model_of_another_checksum_is_not_taken(bucket: Bucket) -> None:
 def test_a_full_disk_is_told(bucket: Bucket, tmp_path: Path) -> None:
     (tmp_path / "partial").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as error:
-        download._fetch(URI, tmp_path, "", time.monotonic() + 20)
-    assert gcs_client.reason(error.value) == "the disk has no room for it"
+        download.download_model(URI, tmp_path, "", time.monotonic() + 20)
+    assert gcs_client.describe_error(error.value) == "the disk is full"
     assert not (tmp_path / "model.tflite").exists()
 
 
@@ -136,15 +136,15 @@ def test_nothing_stays_behind_when_it_fails(bucket: Bucket, tmp_path: Path, monk
 )
 def test_a_uri_that_names_no_object_is_refused(uri: str) -> None:
     with pytest.raises(ModelRejected, match="MODEL_URI must be"):
-        download.is_remote(uri)
+        download.is_gcs_uri(uri)
 
 
 def test_a_path_must_have_the_checksum_that_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "red.tflite"
     file.write_bytes(MODEL)
-    assert download.find(str(file), hashlib.sha256(MODEL).hexdigest(), 1).file == file
+    assert download.get_model_file(str(file), hashlib.sha256(MODEL).hexdigest(), 1).path == file
     with pytest.raises(ModelRejected, match="MODEL_SHA256"):
-        download.find(str(file), "0" * 64, 1)
+        download.get_model_file(str(file), "0" * 64, 1)
 
 
 def test_an_instance_serves_the_model_that_it_began_with(bucket: Bucket) -> None:

@@ -49,7 +49,7 @@ def test_a_checksum_that_is_none_is_refused() -> None:
     [
         ("photos", "", "MASK_BUCKET is not set"),
         ("", "masks", "PHOTO_BUCKETS is not set"),
-        ("photos,masks", "masks", "MASK_BUCKET must be none of PHOTO_BUCKETS"),
+        ("photos,masks", "masks", "MASK_BUCKET must not be one of PHOTO_BUCKETS"),
         ("gs://photos", "masks", "without gs://"),
         ("photos", "gs://masks/folder", "without gs://"),
     ],
