@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import main
+from model.errors import code_of
 from model.options import NAMES, OUTPUTS
 from model.serving.settings import Settings
 from model.tflite.card import ModelCard
@@ -36,7 +37,7 @@ def test_the_tables_name_every_option_setting_and_code() -> None:
     for field in fields(Settings):
         assert f"`{field.name.upper()}`" in SETTINGS, field.name
     for error, status in main.STATUS.items():
-        row = next(line for line in HTTP_API.splitlines() if f"`{main.errors.code_of(error.__name__)}`" in line)
+        row = next(line for line in HTTP_API.splitlines() if f"`{code_of(error.__name__)}`" in line)
         assert str(status) in row, row
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from tests.support.browser import LOOKS, Open, answer, audit, browser, choose, playwright, saved, upload, visits, wait
+from tests.support.browser import LOOKS, Open, answer, audit, choose, playwright, saved, upload, wait
 from tests.support.images import Encode
 from tests.support.paths import SAMPLE
 
@@ -34,19 +34,7 @@ SEEN = """image => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(chromium: Any, server: str) -> Iterator[Open]:
-    with visits(chromium, server) as visit:
-        yield visit
-
-
-def test_a_browser_gets_the_page_and_anyone_else_gets_json(http: httpx.Client) -> None:
+def test_a_browser_gets_the_page_and_other_clients_get_json(http: httpx.Client) -> None:
     browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
     assert http.get("/", headers={"Accept": browsers}).headers["content-type"] == "text/html; charset=utf-8"
     for accept in ("*/*", "application/json", "", "text/html;q=0.5, application/json"):
@@ -54,7 +42,7 @@ def test_a_browser_gets_the_page_and_anyone_else_gets_json(http: httpx.Client) -
     assert http.get("/", headers={"Accept": browsers}).headers["vary"] == "Accept"
 
 
-def test_the_policy_of_the_page_allows_its_own_script_and_style_by_hash_and_nothing_inline(http: httpx.Client) -> None:
+def test_the_content_security_policy_allows_only_the_script_and_style_of_the_page_by_hash(http: httpx.Client) -> None:
     page = http.get("/", headers={"Accept": "text/html"})
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -64,7 +52,7 @@ def test_the_policy_of_the_page_allows_its_own_script_and_style_by_hash_and_noth
     assert not re.search(r"\s(style|on\w+)=", page.text.partition("<body>")[2].partition("<script>")[0])
 
 
-def test_the_sample_gives_the_mask_overlay_and_cutout_of_the_function(visit: Open, http: httpx.Client) -> None:
+def test_the_mask_overlay_and_cutout_of_the_sample_equal_those_of_the_function(visit: Open, http: httpx.Client) -> None:
     page = visit()
     page.get_by_role("button", name="Try the sample").click()
     wait(page)
@@ -80,21 +68,21 @@ def test_the_sample_gives_the_mask_overlay_and_cutout_of_the_function(visit: Ope
             assert np.percentile(apart, 99) <= (0 if view == "mask" else 3)
 
 
-def test_a_photo_is_shown_at_once_with_the_time_while_the_function_works(visit: Open) -> None:
+def test_the_photo_and_the_elapsed_time_are_shown_during_the_request(visit: Open) -> None:
     page, held = visit(), []
     page.route(re.compile("output="), lambda route: held.append(route))
     choose(page, SAMPLE)
     busy = page.locator("#busy")
-    playwright.expect(busy).to_have_text(re.compile(r"Finding the outline · \d+\.\d s"))
+    playwright.expect(busy).to_have_text(re.compile(r"Segmenting · \d+\.\d s"))
     playwright.expect(page.get_by_role("img", name="The photo")).to_be_visible()
-    playwright.expect(page.get_by_role("status")).to_have_text("Working on the photo.")
+    playwright.expect(page.get_by_role("status")).to_have_text("Processing the photo.")
     held[0].continue_()
     playwright.expect(wait(page).locator("#busy")).to_be_hidden()
     assert re.match(r"\d+\.\d\d s, \d+ ms in the function", page.locator("#time").inner_text())
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
-def test_a_photo_can_be_dropped_or_pasted_again_and_again(visit: Open, way: str) -> None:
+def test_several_photos_can_be_dropped_or_pasted_one_after_another(visit: Open, way: str) -> None:
     page = visit()
     for name in ("first.jpg", "second.jpg"):
         page.evaluate(DROP, [list(SAMPLE.read_bytes()), name, way])
@@ -102,7 +90,7 @@ def test_a_photo_can_be_dropped_or_pasted_again_and_again(visit: Open, way: str)
         wait(page)
 
 
-def test_a_telephone_offers_its_camera_and_a_desk_does_not(visit: Open) -> None:
+def test_the_camera_button_is_shown_on_touch_devices_only(visit: Open) -> None:
     assert not visit().get_by_role("button", name="Take a photo").first.is_visible()
     page = visit(**LOOKS["narrow"])
     choose(page, SAMPLE, "Take a photo")
@@ -129,11 +117,11 @@ def test_the_threshold_redraws_without_a_request(visit: Open) -> None:
     assert not [url for url in requests if not url.startswith("blob:")]
 
 
-def test_the_slider_uncovers_the_photo_by_mouse_and_by_keyboard(visit: Open) -> None:
+def test_the_divider_moves_by_mouse_and_by_keyboard(visit: Open) -> None:
     page = visit()
     choose(page, SAMPLE)
     wait(page)
-    slider, box = page.get_by_label("Where the photo ends"), page.locator("#stage").bounding_box()
+    slider, box = page.get_by_label("Divider between photo and result"), page.locator("#stage").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + 30)
     assert slider.input_value() == "25"
     line = page.locator("#line").bounding_box()
@@ -145,7 +133,7 @@ def test_the_slider_uncovers_the_photo_by_mouse_and_by_keyboard(visit: Open) -> 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_a_turned_photo_and_its_mask_lie_one_on_the_other(
+def test_a_photo_with_exif_orientation_and_its_mask_are_aligned(
     visit: Open, http: httpx.Client, encode: Encode, kind: str, orientation: int
 ) -> None:
     exif = Image.Exif()
@@ -159,28 +147,28 @@ def test_a_turned_photo_and_its_mask_lie_one_on_the_other(
     assert (np.asarray(mask) == np.asarray(theirs)).mean() > 0.97
 
 
-def test_a_photo_over_the_platforms_limit_is_scaled_down_first_and_says_so(visit: Open, tmp_path: Path) -> None:
+def test_a_photo_over_the_platforms_limit_is_scaled_down_with_a_notice(visit: Open, tmp_path: Path) -> None:
     photo = tmp_path / "huge.bmp"
     Image.open(SAMPLE).resize((4200, 2800)).save(photo)
     assert photo.stat().st_size > 32 * 2**20
     page, sent = visit(), []
     page.on("request", lambda request: sent.append(int(request.all_headers().get("content-length", 0))))
     choose(page, photo)
-    playwright.expect(page.locator("#note")).to_contain_text("It was scaled down in the browser", timeout=60_000)
+    playwright.expect(page.locator("#note")).to_contain_text("The browser scaled it down", timeout=60_000)
     assert saved(wait(page), "Mask")[1].size == (4200, 2800)
     assert max(sent) < 2**21
 
 
-def test_a_photo_that_the_browser_cannot_read_shows_what_the_function_made_of_it(visit: Open, encode: Encode) -> None:
+def test_a_photo_that_the_browser_cannot_decode_shows_the_image_of_the_function(visit: Open, encode: Encode) -> None:
     page = visit()
     choose(page, upload(encode(Image.open(SAMPLE), "TIFF"), "scan.tiff"))
     wait(page)
     assert not page.get_by_label("Threshold").is_visible()
-    assert not page.get_by_label("Where the photo ends").is_visible()
+    assert not page.get_by_label("Divider between photo and result").is_visible()
     assert saved(page, "Overlay")[1].size == (451, 300)
 
 
-def test_a_model_of_many_classes_shows_the_functions_own_pictures(visit: Open, http: httpx.Client) -> None:
+def test_a_model_with_many_classes_shows_the_images_of_the_function(visit: Open, http: httpx.Client) -> None:
     about = http.get("/").json()
     about["classes"].append({"id": 2, "name": "tail", "colour": [0, 128, 255]})
     page = visit("/nowhere")
@@ -201,7 +189,7 @@ def is_json(route: Any) -> bool:
     return "application/json" in route.request.headers["accept"]
 
 
-def test_what_is_no_photo_is_refused_in_the_functions_words_and_the_next_one_works(visit: Open) -> None:
+def test_a_file_that_is_not_a_photo_shows_the_functions_message_and_the_next_photo_works(visit: Open) -> None:
     page = visit()
     choose(page, upload(b"just some text", "notes.txt"))
     alert = page.get_by_role("alert")
@@ -214,7 +202,7 @@ def test_what_is_no_photo_is_refused_in_the_functions_words_and_the_next_one_wor
     playwright.expect(wait(page).locator("#error")).to_be_hidden()
 
 
-def test_a_fault_that_passes_can_be_tried_again(visit: Open) -> None:
+def test_a_transient_error_offers_a_retry(visit: Open) -> None:
     page = visit()
     faults: list[Callable[[Any], None]] = [
         lambda route: route.abort(),
@@ -223,14 +211,14 @@ def test_a_fault_that_passes_can_be_tried_again(visit: Open) -> None:
     ]
     page.route(re.compile("output="), lambda route: faults.pop(0)(route) if faults else route.continue_())
     choose(page, SAMPLE)
-    for words in ("cannot be reached", "Every interpreter is taken.", "It answered 502 and said no more."):
+    for words in ("cannot be reached", "Every interpreter is taken.", "It answered with status 502 and no details."):
         playwright.expect(page.get_by_role("alert")).to_contain_text(words)
         page.get_by_role("button", name="Try again").click()
     playwright.expect(wait(page).locator("#error")).to_be_hidden()
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_private_endpoint_says_how_to_reach_it(visit: Open, status: int) -> None:
+def test_a_private_endpoint_explains_how_to_get_access(visit: Open, status: int) -> None:
     page = visit()
     page.route(
         re.compile("output="), lambda route: route.fulfill(status=status, body="<html>", content_type="text/html")
@@ -242,7 +230,7 @@ def test_a_private_endpoint_says_how_to_reach_it(visit: Open, status: int) -> No
     assert audit(page) == []
 
 
-def test_the_page_works_beneath_a_path_as_at_the_older_address_of_a_function(visit: Open, server: str) -> None:
+def test_the_page_works_below_a_path_as_at_the_cloudfunctions_address(visit: Open, server: str) -> None:
     page = visit("/nowhere")
     inside = re.compile(f"^{server}/silhouette")
     page.route(inside, lambda route: route.fulfill(response=route.fetch(url=beneath(route.request.url, server))))

@@ -1,35 +1,22 @@
-"""The page as it is seen, heard and reached with keys: wide, narrow, light and dark."""
+"""Accessibility and layout of the page: keyboard, axe, wide and narrow, light and dark."""
 
 from __future__ import annotations
 
 import io
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from tests.support.browser import LOOKS, Open, audit, browser, choose, playwright, upload, visits, wait
+from tests.support.browser import LOOKS, Open, audit, choose, playwright, upload, wait
 from tests.support.paths import SAMPLE
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(chromium: Any, server: str) -> Iterator[Open]:
-    with visits(chromium, server) as visit:
-        yield visit
-
-
 def shape(size_wh: tuple[int, int]) -> Image.Image:
-    """Draw scores that stand for a head and shoulders."""
+    """Draw probabilities in the shape of a head and shoulders."""
     width, height = size_wh
     grey = Image.new("L", size_wh)
     ImageDraw.Draw(grey).ellipse((width * 0.06, -height * 0.3, width * 0.86, height * 0.98), fill=255)
@@ -37,7 +24,7 @@ def shape(size_wh: tuple[int, int]) -> Image.Image:
     return grey.filter(ImageFilter.GaussianBlur(width / 60))
 
 
-def test_everything_can_be_done_with_the_keyboard_alone(visit: Open) -> None:
+def test_the_page_can_be_used_with_the_keyboard_alone(visit: Open) -> None:
     page = visit()
     focus(page, "sample")
     page.keyboard.press("Enter")
@@ -56,16 +43,16 @@ def test_everything_can_be_done_with_the_keyboard_alone(visit: Open) -> None:
 
 
 def focus(page: Any, name: str) -> None:
-    """Press Tab until an element has the focus."""
+    """Press Tab until the element with this id has the focus."""
     for _ in range(12):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == name:
             return
-    raise AssertionError(f"{name} is never reached")
+    raise AssertionError(f"{name} cannot be reached with Tab")
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_and_nothing_overflows_in_any_state(visit: Open, tmp_path: Path, look: str) -> None:
+def test_axe_reports_no_violation_and_nothing_overflows_in_any_state(visit: Open, tmp_path: Path, look: str) -> None:
     folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     page = visit(**LOOKS[look])
@@ -89,7 +76,7 @@ def test_axe_finds_nothing_and_nothing_overflows_in_any_state(visit: Open, tmp_p
     shape((451, 300)).save(file, "PNG")
     held[0].fulfill(body=file.getvalue(), content_type="image/png", headers={"Server-Timing": "infer;dur=16.5"})
     wait(page)
-    page.get_by_text("The same from a terminal").click()
+    page.get_by_text("Command line").click()
     for view in ("Mask", "Overlay", "Cutout"):
         page.get_by_text(view, exact=True).click()
         check(view.lower())
