@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all their own set-up; README.md has the plain commands behind each target.
+# Each target installs what it needs. CONTRIBUTING.md has the plain commands behind them.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 LOCK_PINS := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve rehearse test lint audit lock clean bench scale soak hostile train-setup train-test
+.PHONY: demo serve rehearse test lint coverage audit lock clean bench scale soak hostile train-setup train-test train-coverage
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m examples.demo $(PHOTO)
@@ -28,6 +28,12 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck -x deploy.sh .ci/run
+
+coverage: $(VENV)/test.stamp
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --omit 'model/training/*'
 
 audit: $(VENV)/test.stamp
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.support.audit
@@ -49,6 +55,12 @@ train-setup: $(TRAIN_VENV)/train.stamp
 train-test: $(TRAIN_VENV)/test.stamp
 	$(TRAIN_VENV)/bin/python -m pytest --confcutdir tests/training tests/training
 
+train-coverage: $(TRAIN_VENV)/test.stamp
+	$(TRAIN_VENV)/bin/coverage erase
+	$(TRAIN_VENV)/bin/coverage run -m pytest --confcutdir tests/training tests/training
+	$(TRAIN_VENV)/bin/coverage combine --quiet
+	$(TRAIN_VENV)/bin/coverage report --include 'model/training/*'
+
 lock: $(VENV)/test.stamp
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) client/requirements.in --constraint requirements.txt --output-file client/requirements.txt
@@ -59,7 +71,7 @@ lock: $(VENV)/test.stamp
 	$(LOCK_PINS) benchmarks/competitors/flask_tensorflow/requirements.in --output-file benchmarks/competitors/flask_tensorflow/requirements.txt
 
 clean:
-	rm -rf .venv* benchmarks/.cache demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv* benchmarks/.cache demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
