@@ -1,110 +1,174 @@
-"""The options that say what a model's tensors mean, and the card they make."""
+"""The command-line options that describe a model's input and output, and the model card made from them."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tflite.card import ACTIVATIONS, Colour, ModelCard, voc_palette
+from model.image import preprocess
+from model.tflite import infer_card
+from model.tflite.card import ACTIVATIONS, Colour, ModelCard
+from model.tflite.tensor_specs import OutputSpec
 from model.training.cli import CommandError
 
-Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+FIELDS = ("name", "version", "order", "mean", "std", "palette", "threshold", "description", "licence")
+
+
+class FloatInference(Protocol):
+    """A model as a function from float32 (1, h, w, 3) to float32 (1, h', w', classes)."""
+
+    @property
+    def input_wh(self) -> tuple[int, int]:
+        """Width and height of the input."""
+
+    @property
+    def classes(self) -> int:
+        """Channels of the output."""
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the model once."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the card to a step's parser."""
-    group = parser.add_argument_group("the model's card", "what is not given comes from --card, else from its defaults")
+    """Add the options of the card to a command's parser."""
+    group = parser.add_argument_group("model card", "defaults are those of --card, or else those of a new card")
     group.add_argument(
-        "--card", type=Path, metavar="FILE.json", help="a card to begin with; card.json beside the model"
+        "--card", type=Path, metavar="FILE.json", help="card to start from; default: card.json beside the model"
     )
-    group.add_argument("--name", help="what answers and reports call the model")
-    group.add_argument("--version")
-    group.add_argument("--order", choices=("RGB", "BGR"), help="of the input's channels; cv2.imread gives BGR")
-    group.add_argument("--mean", type=numbers, metavar="M[,M,M]", help="subtracted from pixels of 0-255, default 0")
-    group.add_argument("--std", type=numbers, metavar="S[,S,S]", help="divides them after that, default 255")
-    group.add_argument("--classes", type=names, metavar="A,B,...", help="names by class id, the background included")
+    group.add_argument("--name", help="model name, shown in responses and reports")
+    group.add_argument("--version", help="model version, shown in responses and reports")
+    group.add_argument("--order", choices=("RGB", "BGR"), help="of the input's channels; cv2.imread returns BGR")
+    group.add_argument(
+        "--mean", type=numbers, metavar="M[,M,M]", help="subtracted from pixel values of 0-255, default 0"
+    )
+    group.add_argument("--std", type=numbers, metavar="S[,S,S]", help="divides the difference, default 255")
+    group.add_argument("--classes", type=names, metavar="A,B,...", help="names by class id, with the background")
     group.add_argument("--palette", type=colours, metavar="RRGGBB,...", help="a colour for each class")
-    group.add_argument("--activation", choices=("auto", *ACTIVATIONS), help="what is still to be done to the output")
-    group.add_argument("--threshold", type=float, help="score from which on a pixel is object, of two classes")
-    group.add_argument("--description")
-    group.add_argument("--licence")
+    group.add_argument(
+        "--activation", choices=("auto", *ACTIVATIONS), help="still to be applied to the output; auto infers it"
+    )
+    group.add_argument("--threshold", type=float, help="lowest score of an object pixel, for two classes")
+    group.add_argument("--description", help="free text")
+    group.add_argument("--licence", help="free text")
 
 
 def numbers(text: str) -> tuple[float, float, float]:
-    """Read one number for three channels, or three."""
+    """Parse three numbers, or one number for three channels.
+
+    Args:
+        text: Numbers separated by commas or spaces.
+
+    Returns:
+        The three numbers.
+
+    Raises:
+        argparse.ArgumentTypeError: If there are not one or three.
+    """
     values = [float(part) for part in text.replace(" ", ",").split(",") if part]
     if len(values) not in (1, 3):
-        raise argparse.ArgumentTypeError(f"one number or three, not {len(values)}")
+        raise argparse.ArgumentTypeError(f"expected one number or three, got {len(values)}")
     return tuple(values * 3)[:3]  # type: ignore[return-value]
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Read names parted by commas."""
+    """Parse names separated by commas."""
     return tuple(part.strip() for part in text.split(","))
 
 
 def colours(text: str) -> tuple[Colour, ...]:
-    """Read colours of six hexadecimal digits, parted by commas."""
+    """Parse colours of six hexadecimal digits, separated by commas.
+
+    Args:
+        text: The colours, such as "000000,#ff0000".
+
+    Returns:
+        RGB, 0 to 255, for each.
+
+    Raises:
+        argparse.ArgumentTypeError: If a colour does not have six digits.
+    """
     values = [bytes.fromhex(part.strip().removeprefix("#")) for part in text.split(",")]
     if any(len(value) != 3 for value in values):
-        raise argparse.ArgumentTypeError("six hexadecimal digits for each colour")
+        raise argparse.ArgumentTypeError("expected six hexadecimal digits for each colour")
     return tuple((value[0], value[1], value[2]) for value in values)
 
 
-def card(args: argparse.Namespace, model: Path, classes: int) -> ModelCard:
-    """Make the card that the options describe; its activation is "none" until settle says better.
+def card_values(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the card's fields that the options set."""
+    values = {field: getattr(args, field) for field in FIELDS if getattr(args, field) is not None}
+    if args.classes is not None:
+        values["labels"] = args.classes
+    if args.activation in ACTIVATIONS:
+        values["activation"] = args.activation
+    return values
 
-    classes: channels of the model's output
-    raises: CommandError when the options contradict each other or the model, ModelRejected for a broken --card
+
+def build_card(args: argparse.Namespace, file: Path, classes: int) -> ModelCard:
+    """Return the card that the options describe.
+
+    Args:
+        args: The command line.
+        file: The model's file, beside which a card.json may be, and whose name is the default name.
+        classes: Channels of the model's output.
+
+    Returns:
+        The card. Its activation is "none" if neither the options nor --card set it.
+
+    Raises:
+        CommandError: If the number of labels does not fit the model.
+        ModelRejected: If a value is invalid.
     """
-    beside = model.parent / "card.json"
-    file = args.card or (beside if beside.is_file() else None)
-    base = ModelCard.from_json(file.read_text()) if file else ModelCard(name=model.stem)
-    fields = ("name", "version", "order", "mean", "std", "threshold", "description", "licence", "palette")
-    given = {field: getattr(args, field) for field in fields if getattr(args, field) is not None}
-    count = max(2, classes)
-    labels = args.classes or (base.labels if len(base.labels) == count else default_labels(count))
-    if len(labels) != count:
-        raise CommandError(f"--classes names {len(labels)} classes ({', '.join(labels)}); the model has {count}")
-    if "palette" not in given and len(base.palette) != count:
-        given["palette"] = voc_palette(count)
-    activation = args.activation if args.activation in ACTIVATIONS else base.activation
-    made = replace(base, labels=labels, activation=activation, **given)
-    try:
-        made.check()
-    except (TypeError, ValueError) as error:
-        raise CommandError(f"the card has no sense: {error}") from error
-    return made
+    beside = file.parent / "card.json"
+    start = args.card or (beside if beside.is_file() else None)
+    base = ModelCard.from_json(start.read_text()) if start else ModelCard(name=file.stem)
+    values, count = card_values(args), max(2, classes)
+    if len(values.get("labels", ())) not in (0, count):
+        labels = values["labels"]
+        raise CommandError(f"--classes has {len(labels)} classes ({', '.join(labels)}), but the model has {count}")
+    if "labels" not in values and len(base.labels) != count:
+        values["labels"] = default_labels(count)
+    return base.with_values(values)
 
 
-def wants_settling(args: argparse.Namespace) -> bool:
-    """Tell whether nobody said what is to be done to the output."""
+def complete_card(args: argparse.Namespace, file: Path, model: FloatInference) -> ModelCard:
+    """Return the card that the options describe, with the activation inferred if they leave it open.
+
+    Args:
+        args: The command line.
+        file: The model's file.
+        model: The model.
+
+    Returns:
+        The complete card.
+
+    Raises:
+        CommandError: If the number of labels does not fit the model.
+        ModelRejected: If a value is invalid.
+    """
+    card = build_card(args, file, model.classes)
+    return card.with_values({"activation": infer_activation(card, model)}) if must_infer_activation(args) else card
+
+
+def must_infer_activation(args: argparse.Namespace) -> bool:
+    """Return whether neither --activation nor --card sets the activation."""
     return args.activation in (None, "auto") and args.card is None
 
 
-def settle(card: ModelCard, infer: Infer, size_wh: tuple[int, int]) -> ModelCard:
-    """Find the activation by what the model says of noise: scores of 0 to 1 need none, anything else is logits.
+def infer_activation(card: ModelCard, model: FloatInference) -> str:
+    """Infer the activation from the model's output for test images, as the function does for a .tflite."""
+    output = OutputSpec(0, "output", "NHWK", model.input_wh, model.classes)
 
-    infer: the model, from float32 (1, h, w, 3) to float32 (1, h', w', K)
-    """
-    mean, std = np.array(card.mean, np.float32), np.array(card.std, np.float32)
-    rng = np.random.default_rng(0)
-    outputs = [
-        infer((rng.integers(0, 256, (1, size_wh[1], size_wh[0], 3)).astype(np.float32) * gain - mean) / std)
-        for gain in (0.1, 1.0)
-    ]
-    scores = np.concatenate([output.reshape(-1, output.shape[-1]) for output in outputs])
-    inside = scores.min() >= -1e-3 and scores.max() <= 1 + 1e-3
-    if inside and (scores.shape[-1] == 1 or np.abs(scores.sum(-1) - 1).max() < 1e-2):
-        return replace(card, activation="none")
-    return replace(card, activation="sigmoid" if scores.shape[-1] == 1 else "softmax")
+    def infer(image: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = model(preprocess.to_input(image, model.input_wh, card))[0]
+        return scores
+
+    return infer_card.activation(output, None, card, infer, model.input_wh)
 
 
 def default_labels(count: int) -> tuple[str, ...]:
-    """Name the classes of a model that nobody named."""
-    return ("background", "object") if count == 2 else ("background", *(f"class {i}" for i in range(1, count)))
+    """Return labels for a number of classes: "background", then "object" or "class 1" and so on."""
+    return infer_card.numbered(count)

@@ -116,7 +116,7 @@ def picture(folder: Folder) -> Image.Image:
     columns = min(6, len(shown))
     sheet = Image.new("RGB", (columns * TILE_PX, -(-len(shown) // columns) * TILE_PX), "white")
     for i, sample in enumerate(shown):
-        tile = report.tinted(sample.photo, np.asarray(sample.ids), card)
+        tile = report.overlay(sample.photo, np.asarray(sample.ids), card)
         tile.thumbnail((TILE_PX, TILE_PX))
         at = i % columns * TILE_PX, i // columns * TILE_PX
         sheet.paste(tile, at)

@@ -8,7 +8,6 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.write:
         with cli.silence_native_output():
             classes = interpreter.Interpreter(args.model).classes
-        write(args.model, carded(args, classes))
+        write(args.model, merged_card(args, classes))
     with cli.silence_native_output():
         found = describe(args.model)
     print(json.dumps(found, indent=2) if args.json else text(found))
@@ -60,7 +59,7 @@ def describe(model: Path) -> dict[str, Any]:
     except (ValueError, RuntimeError) as error:
         raise ModelRejected(f"{runtime} cannot load {model.name}: {cli.one_line(str(error))}") from error
     ops = Counter(op["op_name"] for op in plain._get_ops_details())
-    card, notes = understood(model)
+    card, notes = read_card(model)
     return {
         "model": model.name,
         "bytes": len(data),
@@ -77,7 +76,7 @@ def describe(model: Path) -> dict[str, Any]:
     }
 
 
-def understood(model: Path) -> tuple[ModelCard | None, list[str]]:
+def read_card(model: Path) -> tuple[ModelCard | None, list[str]]:
     """Read a model as the function does: from its card, else its TFLite Metadata, else by guess.
 
     returns: the card, None where the function would refuse the model; and what is to be said of it
@@ -128,17 +127,28 @@ def associated(model: Path) -> dict[str, list[str]]:
         }
 
 
-def carded(args: argparse.Namespace, classes: int) -> ModelCard:
-    """Make the card that the options describe, on top of the card that the model has."""
-    base, _ = understood(args.model)
-    made = card_options.card(args, args.model, classes)
+def merged_card(args: argparse.Namespace, classes: int) -> ModelCard:
+    """Return the card that the options describe, with the model's own card for what they leave open.
+
+    Args:
+        args: The command line.
+        classes: Channels of the model's output.
+
+    Returns:
+        The card to embed. The model's own card is ignored if --card is given.
+
+    Raises:
+        CommandError: If the number of labels does not fit the model.
+        ModelRejected: If a value is invalid.
+    """
+    card = card_options.build_card(args, args.model, classes)
+    base, _ = read_card(args.model)
     if base is None or args.card:
-        return made
+        return card
+    values = card_options.card_values(args)
     if base.source == "inferred":
-        base = replace(base, name=made.name)
-    said = {name: value for name, value in vars(args).items() if value is not None and hasattr(base, name)}
-    values = {**json.loads(base.to_json()), **said, **({"labels": args.classes} if args.classes else {})}
-    return ModelCard.from_json(json.dumps(values))
+        values["name"] = card.name
+    return base.with_values(values)
 
 
 def write(model: Path, card: ModelCard) -> None:

@@ -1,6 +1,6 @@
 """Train the network on a folder of photos and masks: `python -m model.training.train --help`.
 
-The same command, given again after it was cut off, goes on from its checkpoint.
+An interrupted run continues from its checkpoint when the same command is run again.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.fit import schedule
 
-WEIGHTS_HELP = """begin with a model of train's, not ImageNet's: its .h5, or a .tflite of it with float weights; of
-several that began alike, with their mean"""
+WEIGHTS_HELP = """start from a model that train saved (.h5), or from a float .tflite made of one, instead of the
+ImageNet weights; of several models, from the mean of their weights"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the photos, plan the run, and train."""
+    """Read the photos, plan the run and train."""
     args = arguments().parse_args(argv)
     if args.epochs < (0 if args.weights else 1):
-        raise CommandError("--epochs must be at least 1, or 0 to save the mean of --weights as it is")
+        raise CommandError("--epochs must be at least 1, or 0 to save the mean of --weights")
     if args.form == "folded" and not args.weights:
-        raise CommandError("--folded needs --weights: a network that has not been trained has nothing to fold")
+        raise CommandError("--folded needs --weights, a trained network whose normalization can be folded")
     if args.size % 32 or args.size < 32:
         raise CommandError(f"--size must be a multiple of 32, not {args.size}")
     folder = samples.load(args.photos, args.masks, args.kind, args.skip_broken)
     if folder.classes > args.classes:
-        raise CommandError(f"the masks have {folder.classes} classes; say --classes {folder.classes}")
+        raise CommandError(f"the masks have {folder.classes} classes; add --classes {folder.classes}")
     train, held = samples.split(folder.samples, args.leave_out)
     train += samples.without_object(args.negatives) if args.negatives else []
     print(f"{len(train)} photos to train on, {len(held)} held out", flush=True)
-    from model.training.fit import trainer
-
     labels = args.labels or card_options.default_labels(args.classes)
     if len(labels) != args.classes:
-        raise CommandError(f"--labels names {len(labels)} classes, --classes says {args.classes}")
-    run = trainer.Run(
+        raise CommandError(f"--labels has {len(labels)} labels for --classes {args.classes}")
+    from model.training.fit import trainer
+
+    run = trainer.TrainingRun(
         out=args.out,
         classes=1 if args.classes == 2 else args.classes,
         seed=args.seed,
@@ -51,48 +51,51 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     cli.write_atomic(args.out / "card.json", run.card.to_json() + "\n")
     if args.epochs == 0:
-        trainer.mean(run)
+        trainer.save_mean(run)
         return
     trainer.fit(run)
-    print(f"the models, their history and curves.png are in {args.out}")
+    print(f"the models, history.csv and curves.png are in {args.out}")
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m model.training.train", description=__doc__.split(":")[0])
     parser.add_argument("--photos", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--masks", type=Path, required=True, metavar="FOLDER", help="NAME.png for each photo")
     parser.add_argument("--kind", choices=samples.KINDS, default="auto", help=samples.KIND_HELP)
-    parser.add_argument("--skip-broken", action="store_true", help="go on without pairs that are broken")
-    parser.add_argument("--negatives", type=Path, metavar="FOLDER", help="photos without any object, to train on too")
-    parser.add_argument("--leave-out", metavar="PREFIX", help="hold out the photos whose name begins so, not a tenth")
-    parser.add_argument("--out", type=Path, default=Path("training-out"), metavar="FOLDER", help="training-out")
+    parser.add_argument("--skip-broken", action="store_true", help="ignore invalid pairs instead of failing")
+    parser.add_argument("--negatives", type=Path, metavar="FOLDER", help="photos without an object, to train on too")
+    parser.add_argument(
+        "--leave-out", metavar="PREFIX", help="hold out the photos with this name prefix instead of one in ten"
+    )
+    parser.add_argument("--out", type=Path, default=Path("training-out"), metavar="FOLDER", help="default training-out")
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the input, default 256")
     parser.add_argument("--epochs", type=int, default=70, help="default 70; 0 saves the mean of --weights")
-    parser.add_argument("--classes", type=int, default=2, metavar="K", help="background included, default 2")
-    parser.add_argument("--labels", type=card_options.names, metavar="A,B,...", help="their names, for the card")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--classes", type=int, default=2, metavar="K", help="with the background, default 2")
+    parser.add_argument("--labels", type=card_options.names, metavar="A,B,...", help="the classes' names for the card")
+    parser.add_argument("--seed", type=int, default=1, help="of all random numbers, default 1")
     parser.add_argument("--weights", type=Path, nargs="+", default=[], metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate, default 0.0015")
-    parser.add_argument("--every", type=int, default=5, help="epochs between looks at the photos held out, default 5")
-    last = parser.add_mutually_exclusive_group()
-    last.add_argument(
+    parser.add_argument("--every", type=int, default=5, help="epochs between two evaluations, default 5")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
         "--folded",
         action="store_const",
         const="folded",
         dest="form",
-        help="train at the full size with normalizations folded into the convolutions, as in service: a last, short"
-        " run from --weights at a low rate; another run can begin with the .tflite made of it, not with its .h5",
+        help="train at the full size with batch normalization folded into the convolutions, as in the converted model:"
+        " a short final run from --weights at a low rate; later runs can start from the .tflite made of it, not from"
+        " its .h5",
     )
-    last.add_argument(
+    form.add_argument(
         "--quantization-aware",
         action="store_const",
-        const="rounded",
+        const="fake_quantized",
         dest="form",
-        help="train on for a tenth of the epochs with int8's roundings in place; makes model-aware.h5 for the"
-        " int8 recipes of quantize",
+        help="add a tenth of the epochs with int8 rounding simulated, and save model-aware.h5 for the int8 recipes"
+        " of quantize",
     )
-    parser.set_defaults(form="normalized")
+    parser.set_defaults(form="batch_norm")
     return parser
 
 

@@ -29,7 +29,7 @@ def test_a_class_that_is_rightly_absent_is_right_for_two_and_left_out_for_three(
 
 def test_a_mean_leaves_out_what_is_no_number() -> None:
     values = np.array([[1.0, np.nan, np.nan], [0.0, 0.5, np.nan]])
-    np.testing.assert_array_equal(metrics.mean(values, axis=0), [0.5, 0.5, np.nan])
+    np.testing.assert_array_equal(metrics.nan_mean(values, axis=0), [0.5, 0.5, np.nan])
 
 
 def test_the_border_curve_is_the_iou_at_every_threshold() -> None:

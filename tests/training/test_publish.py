@@ -72,7 +72,7 @@ def test_a_version_is_never_overwritten(storage, model, converted: Path, monkeyp
     publish.main([str(model), "gs://shelf", "--version", "8"])
     first = model.read_bytes()
     other = converted / "unet-bgr-int8.tflite"
-    with pytest.raises(CommandError, match="a version is never overwritten"):
+    with pytest.raises(CommandError, match="is never overwritten"):
         publish.main([str(other), "gs://shelf", "--version", "8"])
     assert download(storage, "models/discs/8/discs.tflite") == first
 
@@ -94,8 +94,8 @@ def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_c
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["shelf"], "must be given as gs://BUCKET"),
-        (["gs://shelf", "--version", "../1"], "cannot be part of the object's name"),
+        (["shelf"], "must have the form gs://BUCKET"),
+        (["gs://shelf", "--version", "../1"], "cannot be part of an object name"),
     ],
 )
 def test_names_that_are_none_are_refused(model, options, complaint: str) -> None:
@@ -105,5 +105,5 @@ def test_names_that_are_none_are_refused(model, options, complaint: str) -> None
 
 def test_a_model_without_a_card_is_not_published(tmp_path: Path) -> None:
     (tmp_path / "bare.tflite").write_bytes(b"\x1c\0\0\0TFL3")
-    with pytest.raises(CommandError, match="has no card inside"):
+    with pytest.raises(CommandError, match="has no card"):
         publish.main([str(tmp_path / "bare.tflite"), "gs://shelf"])

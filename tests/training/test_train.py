@@ -52,7 +52,7 @@ def test_training_that_is_cut_off_ends_as_if_it_had_not_been(
     """Cut off after epoch 1, after 3, where the size changes, and after 5, where the roundings of int8 begin."""
     plan = ["--epochs", "5", "--quantization-aware"]
     train.main(options(drawn, tmp_path / "whole", *plan))
-    keep = trainer.Keeper.on_epoch_end
+    keep = trainer.Checkpointer.on_epoch_end
     for killed_after in (1, 3, 5):
 
         def keep_and_die(self, epoch, logs, last=killed_after) -> None:
@@ -60,10 +60,10 @@ def test_training_that_is_cut_off_ends_as_if_it_had_not_been(
             if epoch + 1 == last:
                 raise Killed
 
-        monkeypatch.setattr(trainer.Keeper, "on_epoch_end", keep_and_die)
+        monkeypatch.setattr(trainer.Checkpointer, "on_epoch_end", keep_and_die)
         with pytest.raises(Killed):
             train.main(options(drawn, tmp_path / "cut", *plan))
-    monkeypatch.setattr(trainer.Keeper, "on_epoch_end", keep)
+    monkeypatch.setattr(trainer.Checkpointer, "on_epoch_end", keep)
     train.main(options(drawn, tmp_path / "cut", *plan))
     for name in ("model.h5", "model-aware.h5"):
         ends = [keras.models.load_model(tmp_path / run / name, compile=False).get_weights() for run in ("whole", "cut")]
@@ -199,7 +199,7 @@ def test_a_run_can_begin_with_a_tflite_of_another(
     quantize.main([str(tmp_path / "first" / "model.h5"), "--recipe", recipe, "--out", str(begun)])
     photos = Pairs(load(*drawn).samples, 64, 1, 0)[0][0]
     model = small(64)
-    unfold.take(model, begun, photos)
+    unfold.load_weights(model, begun, photos)
     asked = keras.models.load_model(tmp_path / "first" / "model.h5", compile=False)(photos, training=False)
     exact = 1e-5 if recipe == "float32" else 5e-3
     np.testing.assert_allclose(model(photos, training=False), asked, atol=exact)
@@ -248,12 +248,12 @@ def test_the_losses_are_least_for_the_truth() -> None:
     right = np.eye(3, dtype=np.float32)[ids[..., 0].astype(int)]
     ids[:, :4][rng.random((2, 4, 8, 1)) < 0.5] = UNKNOWN
     unknown_wrong = np.where(ids == UNKNOWN, right[..., ::-1], right)
-    assert np.asarray(losses.of_classes(ids, right)).max() < 1e-4
-    assert np.asarray(losses.of_classes(ids, unknown_wrong)).max() < 1e-4
-    assert np.asarray(losses.of_classes(ids, right[..., ::-1])).min() > 1
+    assert np.asarray(losses.class_loss(ids, right)).max() < 1e-4
+    assert np.asarray(losses.class_loss(ids, unknown_wrong)).max() < 1e-4
+    assert np.asarray(losses.class_loss(ids, right[..., ::-1])).min() > 1
     target = (ids == 1).astype(np.float32)
-    assert np.asarray(losses.of_object(target, target)).max() < 1e-4
-    assert np.asarray(losses.of_object(target, 1 - target)).min() > 1
+    assert np.asarray(losses.object_loss(target, target)).max() < 1e-4
+    assert np.asarray(losses.object_loss(target, 1 - target)).min() > 1
 
 
 def trained(model: keras.Model) -> keras.Model:
@@ -286,7 +286,7 @@ def test_training_sees_the_roundings_that_int8_will_make(tmp_path: Path, depth: 
     plain = fake_quantization.folded(keras.Model(whole.input, whole.get_layer(depth).output))
     rng = np.random.default_rng(1)
     photos = [rng.uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32) for _ in range(16)]
-    rounded = fake_quantization.rounded(plain)
+    rounded = fake_quantization.fake_quantized(plain)
     for _ in range(3):
         rounded(np.concatenate(photos), training=True)
     plain.save(tmp_path / "plain.keras")
@@ -310,7 +310,7 @@ def test_the_real_network_takes_imagenets_weights() -> None:
     np.testing.assert_allclose(np.asarray(model(photo)).sum(-1), 1, atol=1e-5)
     folded = fake_quantization.folded(model)
     np.testing.assert_allclose(np.asarray(folded(photo)), np.asarray(model(photo, training=False)), atol=1e-3)
-    assert len(fake_quantization.rounded(folded).layers) > len(folded.layers)
+    assert len(fake_quantization.fake_quantized(folded).layers) > len(folded.layers)
 
 
 def test_wrong_options_are_refused_in_one_line(
@@ -318,7 +318,7 @@ def test_wrong_options_are_refused_in_one_line(
 ) -> None:
     with pytest.raises(CommandError, match="multiple of 32"):
         train.main(options(drawn, tmp_path, "--size", 50))
-    with pytest.raises(CommandError, match="say --classes 3"):
+    with pytest.raises(CommandError, match="add --classes 3"):
         train.main(options(discs, tmp_path))
     assert "there is no folder" in error_line(run_command("train", "--photos", tmp_path / "none", "--masks", tmp_path))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The plan of a training run: its phases, and in each the learning rate and the memory of the running mean."""
+"""The plan of a training run: its phases, and the learning rate and weight averaging within each."""
 
 from __future__ import annotations
 
@@ -6,57 +6,93 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-# with its normalizations; with them folded into the convolutions, as in service; and so with int8's roundings
-Form = Literal["normalized", "folded", "rounded"]
+# How a phase's network is built: with batch normalization; with it folded into the convolutions, as in the converted
+# model; or folded and with the rounding of int8 simulated.
+Form = Literal["batch_norm", "folded", "fake_quantized"]
+
+WARM_UP_STEPS = 100  # over which the learning rate rises, or over a tenth of the steps if those are fewer
+INITIAL_SHARE = 0.01  # of the first weights, at most, in the average that a phase ends with
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs with one input size and one course of the learning rate.
+    """Consecutive epochs with one input size and one form of the network.
 
-    first, last: its epochs, the last not included
-    course: the epochs over which the rate rises and falls; those of the phase or of the whole run
-    peak: the highest rate
-    memory: of the running mean of the weights, from one step to the next; a short phase has a shorter one
-    form: of the network in training
+    Attributes:
+        size_px: Side of the square input.
+        first_epoch: The first epoch, counted from 0 over the whole run.
+        end_epoch: The epoch after the last.
+        rate_epochs: First epoch, and epoch after the last, of the learning rate's rise and decay: those of this phase
+            or of the whole run.
+        peak_rate: The highest learning rate.
+        ema_momentum: Momentum of the exponential moving average of the weights, per step.
+        form: The form of the network in training.
     """
 
     size_px: int
-    first: int
-    last: int
-    course: tuple[int, int]
-    peak: float
-    memory: float = 0.998
-    form: Form = "normalized"
+    first_epoch: int
+    end_epoch: int
+    rate_epochs: tuple[int, int]
+    peak_rate: float
+    ema_momentum: float = 0.998
+    form: Form = "batch_norm"
 
     @property
-    def file(self) -> str:
-        """What its model is saved as."""
-        return "model-aware.h5" if self.form == "rounded" else "model.h5"
+    def model_file(self) -> str:
+        """Name of the file in which the phase's model is saved."""
+        return "model-aware.h5" if self.form == "fake_quantized" else "model.h5"
 
 
-def phases(size_px: int, epochs: int, peak: float, form: Form) -> list[Phase]:
-    """Plan a run: most epochs at three quarters of the size, which is half the work, then the full size.
+def phases(size_px: int, epochs: int, peak_rate: float, form: Form) -> list[Phase]:
+    """Return the phases of a run.
 
-    form: how the run ends; "rounded": with a tenth as many epochs more; "folded": all epochs are so, at the full size
+    The first 65 % of the epochs are at three quarters of the size, which halves the work; the rest is at the full size.
+
+    Args:
+        size_px: Side of the square input, a multiple of 32.
+        epochs: Number of epochs.
+        peak_rate: The highest learning rate.
+        form: The form at the end of the run. "fake_quantized" adds a phase of a tenth as many epochs; with "folded",
+            all epochs are one phase at the full size.
+
+    Returns:
+        The phases in order.
     """
     if form == "folded":
-        return [Phase(size_px, 0, epochs, (0, epochs), peak, memory=0.99, form="folded")]
-    switch, small = int(epochs * 0.65), max(32, int(size_px * 0.75) // 32 * 32)
-    plan = [Phase(small, 0, switch, (0, epochs), peak)] if switch else []
-    plan.append(Phase(size_px, switch, epochs, (0, epochs), peak))
-    if form == "rounded":
+        return [Phase(size_px, 0, epochs, (0, epochs), peak_rate, ema_momentum=0.99, form="folded")]
+    switch, small_px = int(epochs * 0.65), max(32, int(size_px * 0.75) // 32 * 32)
+    plan = [Phase(small_px, 0, switch, (0, epochs), peak_rate)] if switch else []
+    plan.append(Phase(size_px, switch, epochs, (0, epochs), peak_rate))
+    if form == "fake_quantized":
         end = epochs + max(1, epochs // 10)
-        plan.append(Phase(size_px, epochs, end, (epochs, end), peak / 15, memory=0.99, form="rounded"))
+        rate_epochs = epochs, end
+        plan.append(Phase(size_px, epochs, end, rate_epochs, peak_rate / 15, ema_momentum=0.99, form="fake_quantized"))
     return plan
 
 
-def rate(step: int, steps: int, peak: float) -> float:
-    """Give the learning rate of a step."""
-    rise = min(1.0, (step + 1) / min(100, steps / 10))
-    return peak * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+def learning_rate(step: int, steps: int, peak_rate: float) -> float:
+    """Return the learning rate of a step: a linear warm-up, then a cosine decay to 0 (Loshchilov and Hutter 2017).
+
+    Args:
+        step: The step, counted from 0.
+        steps: The steps over which the rate rises and decays.
+        peak_rate: The highest learning rate.
+
+    Returns:
+        The learning rate.
+    """
+    warm_up = min(1.0, (step + 1) / min(WARM_UP_STEPS, steps / 10))
+    return peak_rate * warm_up * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
-def recall(memory: float, steps: int) -> float:
-    """Shorten a running mean's memory until a hundredth of where it began, at most, is left after so many steps."""
-    return min(memory, math.exp(math.log(0.01) / max(1, steps)))
+def ema_momentum(momentum: float, steps: int) -> float:
+    """Lower the momentum of a weight average so that at most INITIAL_SHARE of the first weights is left at the end.
+
+    Args:
+        momentum: The planned momentum.
+        steps: The steps over which the weights are averaged.
+
+    Returns:
+        The momentum to use; the planned one if there are enough steps.
+    """
+    return min(momentum, math.exp(math.log(INITIAL_SHARE) / max(1, steps)))

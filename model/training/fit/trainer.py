@@ -1,8 +1,7 @@
-"""Training, phase by phase: a run that was cut off goes on as if it had not been."""
+"""The training loop: phase by phase, with a checkpoint after each epoch from which an interrupted run continues."""
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -13,27 +12,36 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from model.tflite.card import ModelCard, voc_palette
-from model.training import cli, evaluate
+from model.training import cli
 from model.training.cli import CommandError
 from model.training.data.batches import MEAN, STD, Pairs, count
 from model.training.data.samples import Sample
-from model.training.fit import curves, losses
-from model.training.fit.schedule import Phase, rate, recall
-from model.training.nets import fake_quantization, imagenet, network, normalization, unfold
+from model.training.fit import history, initial_weights, losses
+from model.training.fit.schedule import Phase, ema_momentum, learning_rate
+from model.training.measure import evaluation
+from model.training.measure.evaluation import Candidate, Evaluation
+from model.training.nets import fake_quantization, imagenet, network, normalization
 
-CHECKPOINT, HISTORY = "checkpoint.npz", "history.csv"
+CHECKPOINT_FILE = "checkpoint.npz"
 
 
 @dataclass(frozen=True)
-class Run:
-    """All that a training run is made of.
+class TrainingRun:
+    """The parameters of a training run.
 
-    classes: channels of the output; 1 for object against background
-    out: the folder of its checkpoint, history, curves and models
-    every: epochs between two looks at the photos held out
-    weights: models of this network, .h5 or .tflite, to begin with the mean of; none for ImageNet's weights
+    Attributes:
+        out: The folder of its checkpoint, history, curves and models.
+        classes: Channels of the output; 1 for one object class against the background.
+        seed: Seed of all random numbers.
+        train: The photos to train on.
+        held: The photos to evaluate on.
+        phases: The phases in order.
+        card: The model card of the models that are saved.
+        every: Number of epochs between two evaluations.
+        weights: Models of this network, .h5 or .tflite, from the mean of which to start; none for ImageNet weights.
     """
 
     out: Path
@@ -46,204 +54,209 @@ class Run:
     every: int = 5
     weights: Sequence[Path] = ()
 
-    def told(self) -> str:
-        """Say what must be the same for a checkpoint to go on."""
+    def fingerprint(self) -> str:
+        """Return the parameters, as JSON, that must be those of a checkpoint for the run to continue from it."""
         names = sorted(sample.name for sample in self.train)
-        begun, phases = [str(file) for file in self.weights], [vars(phase) for phase in self.phases]
-        return json.dumps([self.classes, self.seed, begun, names, phases])
+        weights, phases = [str(file) for file in self.weights], [vars(phase) for phase in self.phases]
+        return json.dumps([self.classes, self.seed, weights, names, phases])
 
 
-def fit(run: Run) -> None:
-    """Train through every phase, from the checkpoint where there is one.
+def fit(run: TrainingRun) -> None:
+    """Train through all phases, starting from the checkpoint if there is one.
 
-    raises: CommandError when the checkpoint is of another run
+    Args:
+        run: The run; its folder then holds the models, history.csv, curves.png and the checkpoint.
+
+    Raises:
+        CommandError: If the checkpoint belongs to a run with other parameters.
     """
     keras.utils.set_random_seed(run.seed)
-    epoch, arrays = restore(run)
-    if epoch == run.phases[-1].last:
+    epoch, arrays = read_checkpoint(run)
+    if epoch == run.phases[-1].end_epoch:
         return
-    before: keras.Model | None = None
+    previous: keras.Model | None = None
     for phase in run.phases:
-        if epoch > phase.last:
+        if epoch > phase.end_epoch:
             continue
-        resumed = phase.first < epoch
-        model = assemble(run, phase, before)
-        memory = recall(phase.memory, (phase.last - phase.first) * count(len(run.train)))
-        optimizer = keras.optimizers.AdamW(
-            phase.peak, weight_decay=1e-3, global_clipnorm=5.0, use_ema=True, ema_momentum=memory
-        )
-        model.compile(optimizer, losses.of_object if run.classes == 1 else losses.of_classes, jit_compile=False)
-        optimizer.build(model.trainable_variables)
-        if resumed:
+        model = compiled(build_model(run, phase, previous), run, phase)
+        if phase.first_epoch < epoch:
             for variable, array in zip(_variables(model), arrays, strict=True):
                 variable.assign(array)
-        if epoch < phase.last:
-            pairs = Pairs(run.train, phase.size_px, run.classes, run.seed, max(epoch, phase.first))
-            callbacks = [Rate(phase, len(pairs), max(epoch, phase.first)), Keeper(run, phase)]
-            verbose = "auto" if sys.stderr.isatty() else 2
-            model.fit(pairs, initial_epoch=pairs.epoch, epochs=phase.last, callbacks=callbacks, verbose=verbose)
+        if epoch < phase.end_epoch:
+            fit_phase(model, run, phase, max(epoch, phase.first_epoch))
         else:
-            optimizer.finalize_variable_values(model.trainable_variables)
-        before = model
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        previous = model
 
 
-def mean(run: Run) -> None:
-    """Save the mean of the models to begin with as it is, and say how good it is."""
+def compiled(model: keras.Model, run: TrainingRun, phase: Phase) -> keras.Model:
+    """Compile a phase's model with AdamW and an exponential moving average of the weights, and return it."""
+    steps = (phase.end_epoch - phase.first_epoch) * count(len(run.train))
+    optimizer = keras.optimizers.AdamW(
+        phase.peak_rate,
+        weight_decay=1e-3,
+        global_clipnorm=5.0,
+        use_ema=True,
+        ema_momentum=ema_momentum(phase.ema_momentum, steps),
+    )
+    model.compile(optimizer, losses.object_loss if run.classes == 1 else losses.class_loss, jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def fit_phase(model: keras.Model, run: TrainingRun, phase: Phase, epoch: int) -> None:
+    """Train a compiled model from an epoch to the end of its phase."""
+    pairs = Pairs(run.train, phase.size_px, run.classes, run.seed, epoch)
+    callbacks = [LearningRate(phase, len(pairs), epoch), Checkpointer(run, phase)]
+    verbose = "auto" if sys.stderr.isatty() else 2
+    model.fit(pairs, initial_epoch=epoch, epochs=phase.end_epoch, callbacks=callbacks, verbose=verbose)
+
+
+def save_mean(run: TrainingRun) -> None:
+    """Save the mean of the run's initial weights without training, and print its IoU.
+
+    Args:
+        run: A run with `weights`.
+
+    Raises:
+        CommandError: If one of the weights belongs to another network.
+    """
     size_px = run.phases[-1].size_px
     model = network.build(size_px, run.classes)
-    take_mean(model, run, size_px)
-    verdict = judge(tf.function(lambda image: model(image, training=False)), size_px, run)
-    print(f"the mean of {len(run.weights)} models: iou {verdict.iou:.4f}", flush=True)
-    with cli.atomic_path(run.out / run.phases[-1].file) as partial:
+    load_initial_weights(model, run, size_px)
+    result = evaluate_model(tf.function(lambda image: model(image, training=False)), size_px, run)
+    print(f"mean of {len(run.weights)} models: iou {result.iou:.4f}", flush=True)
+    with cli.atomic_path(run.out / run.phases[-1].model_file) as partial:
         model.save(partial, include_optimizer=False)
 
 
-def assemble(run: Run, phase: Phase, before: keras.Model | None) -> keras.Model:
-    """Build a phase's model, with the weights of the model before it, or else of ImageNet."""
+def build_model(run: TrainingRun, phase: Phase, previous: keras.Model | None) -> keras.Model:
+    """Build a phase's model with the weights of the previous phase, or else with the run's initial weights."""
     model = network.build(phase.size_px, run.classes)
-    if before is None and run.weights:
-        take_mean(model, run, phase.size_px)
-    elif before is None:
-        network.load_imagenet(model, imagenet.read(imagenet.path()))
+    if previous is not None:
+        model.set_weights(previous.get_weights())
+    elif run.weights:
+        load_initial_weights(model, run, phase.size_px)
     else:
-        model.set_weights(before.get_weights())
-    if phase.form == "normalized":
+        network.load_imagenet(model, imagenet.read(imagenet.path()))
+    if phase.form == "batch_norm":
         return normalization.fused(model)
     model = fake_quantization.folded(model)
-    return fake_quantization.rounded(model) if phase.form == "rounded" else model
+    return fake_quantization.fake_quantized(model) if phase.form == "fake_quantized" else model
 
 
-def take_mean(model: keras.Model, run: Run, size_px: int) -> None:
-    """Begin with the mean of the weights of models that began alike: mostly better than each (Wortsman et al. 2022).
+def load_initial_weights(model: keras.Model, run: TrainingRun, size_px: int) -> None:
+    """Load the mean of the run's initial weights into a network with batch normalization."""
 
-    raises: CommandError when one is of another network or has other classes
-    """
-    each = []
-    for file in run.weights:
-        take(model, file, run, size_px)
-        each.append(model.get_weights())
-    model.set_weights([np.mean(arrays, axis=0) for arrays in zip(*each, strict=True)])
-
-
-def take(model: keras.Model, file: Path, run: Run, size_px: int) -> None:
-    """Take the weights of a model that train saved, or of a float .tflite made of one.
-
-    raises: CommandError when it is of another network or has other classes
-    """
-    if file.suffix == ".tflite":
+    def draw_photos() -> NDArray[np.float32]:
         pairs = Pairs(run.train, size_px, run.classes, run.seed)
-        return unfold.take(model, file, np.concatenate([pairs[i][0] for i in range(min(2, len(pairs)))]))
-    try:
-        model.set_weights(keras.models.load_model(file, compile=False).get_weights())
-    except (OSError, ValueError) as error:
-        raise CommandError(f"{file} is not a model of this network with {model.output_shape[-1]} channels") from error
+        return np.concatenate([pairs[i][0] for i in range(min(2, len(pairs)))])
+
+    initial_weights.load_mean(model, run.weights, draw_photos)
 
 
-def restore(run: Run) -> tuple[int, list[Any]]:
+def read_checkpoint(run: TrainingRun) -> tuple[int, list[Any]]:
     """Read the checkpoint.
 
-    returns: the epochs that are done, and the arrays of the model and its optimizer; 0 where there is none
-    raises: CommandError when it is of another run
+    Args:
+        run: The run that is to continue.
+
+    Returns:
+        The number of completed epochs, and the arrays of the model and its optimizer; 0 and none without a checkpoint.
+
+    Raises:
+        CommandError: If the checkpoint belongs to a run with other parameters.
     """
-    file = run.out / CHECKPOINT
+    file = run.out / CHECKPOINT_FILE
     if not file.is_file():
         return 0, []
     with np.load(file) as stored:
-        if str(stored["told"]) != run.told():
-            raise CommandError(f"{file} is of a run with other options or photos; choose another --out, or delete it")
+        if "fingerprint" not in stored or str(stored["fingerprint"]) != run.fingerprint():
+            raise CommandError(f"{file} is of a run with other options or photos; delete it or choose another --out")
         epoch = int(stored["epoch"])
         arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 2)]
-    print(f"going on after epoch {epoch}", flush=True)
+    print(f"continuing after epoch {epoch}", flush=True)
     return epoch, arrays
 
 
-class Keeper(keras.callbacks.Callback):
-    """At the end of each epoch, keep all that it takes to go on; now and then, look at the photos held out."""
+class Checkpointer(keras.callbacks.Callback):
+    """Writes the checkpoint after each epoch; every few epochs, also evaluates and saves the averaged model."""
 
-    def __init__(self, run: Run, phase: Phase) -> None:
+    def __init__(self, run: TrainingRun, phase: Phase) -> None:
         super().__init__()
         self.run, self.phase = run, phase
-        self._infer: Callable[[Any], Any] | None = None
+        self._infer = tf.function(lambda image: self.model(image, training=False))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        done = epoch + 1
-        if done % self.run.every == 0 or done == self.phase.last:
-            self._with_mean_weights(lambda: self._look(done, logs["loss"]))
-        with cli.atomic_path(self.run.out / CHECKPOINT) as partial:
-            arrays: dict[str, Any] = {
-                f"array{i}": np.asarray(variable) for i, variable in enumerate(_variables(self.model))
-            }
-            np.savez(partial, told=self.run.told(), epoch=done, **arrays)
+        """Keep all that the run needs to continue after this epoch."""
+        completed = epoch + 1
+        if completed % self.run.every == 0 or completed == self.phase.end_epoch:
+            self._with_averaged_weights(lambda: self._evaluate_and_save(completed, logs["loss"]))
+        arrays: dict[str, Any] = {
+            f"array{i}": np.asarray(variable) for i, variable in enumerate(_variables(self.model))
+        }
+        with cli.atomic_path(self.run.out / CHECKPOINT_FILE) as partial:
+            np.savez(partial, fingerprint=self.run.fingerprint(), epoch=completed, **arrays)
 
-    def _with_mean_weights(self, act: Callable[[], None]) -> None:
-        """Put the running mean of the weights in place while something is done."""
+    def _with_averaged_weights(self, act: Callable[[], None]) -> None:
+        """Call a function while the moving average of the weights is in the model."""
         variables = self.model.trainable_variables
-        own = [np.array(variable) for variable in variables]
+        current = [np.array(variable) for variable in variables]
         self.model.optimizer.finalize_variable_values(variables)
         act()
-        for variable, values in zip(variables, own, strict=True):
+        for variable, values in zip(variables, current, strict=True):
             variable.assign(values)
 
-    def _look(self, done: int, loss: float) -> None:
-        self._infer = self._infer or tf.function(lambda image: self.model(image, training=False))
-        verdict = judge(self._infer, self.phase.size_px, self.run)
-        figures = {"loss": loss, "iou": verdict.iou}
-        if verdict.border_iou is not None and verdict.border_threshold is not None:
-            figures |= {"border_iou": verdict.border_iou, "border_threshold": verdict.border_threshold}
-        print(f"\nepoch {done}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()), flush=True)
-        record(self.run.out, done, figures)
-        with cli.atomic_path(self.run.out / self.phase.file) as partial:
-            _to_save(self.model, self.phase, self.run.classes).save(partial, include_optimizer=False)
+    def _evaluate_and_save(self, completed: int, loss: float) -> None:
+        result = evaluate_model(self._infer, self.phase.size_px, self.run)
+        figures = {"loss": loss, "iou": result.iou}
+        if result.border_iou is not None and result.border_threshold is not None:
+            figures |= {"border_iou": result.border_iou, "border_threshold": result.border_threshold}
+        line = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        print(f"\nepoch {completed}: {line}", flush=True)
+        history.append(self.run.out, completed, figures)
+        with cli.atomic_path(self.run.out / self.phase.model_file) as partial:
+            plain_model(self.model, self.phase, self.run.classes).save(partial, include_optimizer=False)
 
 
-class Rate(keras.callbacks.Callback):
-    """Set the learning rate before each step: a short rise, then half a cosine down to nothing."""
+class LearningRate(keras.callbacks.Callback):
+    """Sets the learning rate before each step as `schedule.learning_rate` gives it."""
 
-    def __init__(self, phase: Phase, per_epoch: int, epoch: int) -> None:
+    def __init__(self, phase: Phase, steps_per_epoch: int, epoch: int) -> None:
         super().__init__()
-        start, end = phase.course
-        self.step, self.steps, self.peak = (epoch - start) * per_epoch, (end - start) * per_epoch, phase.peak
+        start, end = phase.rate_epochs
+        self.step, self.steps = (epoch - start) * steps_per_epoch, (end - start) * steps_per_epoch
+        self.peak_rate = phase.peak_rate
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.model.optimizer.learning_rate.assign(rate(self.step, self.steps, self.peak))
+        """Set the rate of the next step."""
+        self.model.optimizer.learning_rate.assign(learning_rate(self.step, self.steps, self.peak_rate))
         self.step += 1
 
 
-def judge(infer: Callable[[Any], Any], size_px: int, run: Run) -> evaluate.Verdict:
-    """Judge the model in training as evaluate does."""
-    wh = size_px, size_px
-    candidate = evaluate.Candidate(Path("model"), lambda x: np.asarray(infer(x)), wh, run.classes, run.card, 0, "")
-    return evaluate.judge(candidate, run.held, [])
+def evaluate_model(infer: Callable[[Any], Any], size_px: int, run: TrainingRun) -> Evaluation:
+    """Evaluate a model in training on the photos held out, as the command `evaluate` does."""
+    size_wh = size_px, size_px
+    candidate = Candidate(Path("model"), lambda x: np.asarray(infer(x)), size_wh, run.classes, run.card, 0, "")
+    return evaluation.evaluate(candidate, run.held)
 
 
-def record(out: Path, epoch: int, figures: dict[str, float]) -> None:
-    """Add a row to the history, in place of any of that epoch or later, and draw the curves anew."""
-    rows = [{**row, "epoch": int(row["epoch"])} for row in curves.read(out / HISTORY) if row["epoch"] < epoch]
-    rows.append({"epoch": epoch, **figures})
-    with cli.atomic_path(out / HISTORY) as partial, partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[-1]))
-        writer.writeheader()
-        writer.writerows(rows)
-    with cli.atomic_path(out / "curves.png") as partial:
-        curves.draw(rows).save(partial)
+def plain_model(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
+    """Return the network of standard Keras layers, with the weights of a model in training."""
+    plain = network.build(phase.size_px, classes)
+    if phase.form == "batch_norm":
+        plain.set_weights(model.get_weights())
+    else:
+        plain = fake_quantization.folded(plain)
+        fake_quantization.copy_weights(plain, model)
+    return plain
 
 
 def card(name: str, labels: tuple[str, ...]) -> ModelCard:
-    """Make the card of a model of the network."""
+    """Return the model card of a model of this network, with its normalization."""
     palette = ModelCard().palette if len(labels) == 2 else voc_palette(len(labels))
     return ModelCard(name=name, labels=labels, palette=palette, mean=(MEAN,) * 3, std=(STD,) * 3)
 
 
 def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
-
-
-def _to_save(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
-    """Give the model that is saved: the plain one that the weights in training belong to."""
-    plain = network.build(phase.size_px, classes)
-    if phase.form == "normalized":
-        plain.set_weights(model.get_weights())
-    else:
-        plain = fake_quantization.folded(plain)
-        fake_quantization.take_weights(plain, model)
-    return plain

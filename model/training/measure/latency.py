@@ -20,17 +20,21 @@ from model.training import cli
 from model.training.measure import interpreter
 
 ROOT = Path(__file__).parents[3]
-WARM_UPS = 5
+WARM_UP_RUNS = 5
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What one model costs in one runtime, in one thread.
+class Measurement:
+    """Latency and memory of a model in one runtime, with one thread.
 
-    python: the version that ran it
-    median_ms, p95_ms: of one inference, tensor to tensor
-    resident_mb: of the whole process after the runs; model_mb: what of it came with the model
-    xnnpack: whether the runtime's XNNPACK took the model
+    Attributes:
+        runtime: Name of the TFLite runtime's package.
+        python: Version of Python.
+        median_ms: Median latency of an inference, from input tensor to output tensor.
+        p95_ms: 95th percentile of the same.
+        resident_mb: Resident memory of the process after the runs.
+        model_mb: The part of it that loading and running the model added.
+        xnnpack: Whether the runtime's XNNPACK delegate accepted the model.
     """
 
     runtime: str
@@ -42,45 +46,62 @@ class Figures:
     xnnpack: bool
 
 
-def measure(model: Path, runs: int) -> Figures:
-    """Load the model here and run it on noise.
+def measure(file: Path, runs: int) -> Measurement:
+    """Load a model in this process and time it on noise.
 
-    raises: FileNotFoundError, ModelRejected
+    Args:
+        file: A .tflite.
+        runs: Number of timed inferences.
+
+    Returns:
+        The measurement.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ModelRejected: If the runtime cannot load it.
     """
-    interpreter.installed()
     before_mb = _resident_mb()
-    loaded = interpreter.Interpreter(model)
-    width, height = loaded.input_wh
+    model = interpreter.Interpreter(file)
+    width, height = model.input_wh
     noise = np.random.default_rng(0).uniform(-1, 1, (1, height, width, 3)).astype(np.float32)
     times_ms = []
-    for _ in range(WARM_UPS + runs):
+    for _ in range(WARM_UP_RUNS + runs):
         start = time.perf_counter()
-        loaded(noise)
+        model(noise)
         times_ms.append((time.perf_counter() - start) * 1000)
-    median, p95 = np.percentile(times_ms[WARM_UPS:], [50, 95])
+    median, p95 = np.percentile(times_ms[WARM_UP_RUNS:], [50, 95])
     after_mb = _resident_mb()
     version = platform.python_version()
-    return Figures(loaded.runtime, version, float(median), float(p95), after_mb, after_mb - before_mb, loaded.xnnpack)
+    return Measurement(model.runtime, version, float(median), float(p95), after_mb, after_mb - before_mb, model.xnnpack)
 
 
-def measure_with(python: Path, model: Path, runs: int) -> Figures:
-    """Measure in a process of another environment's Python, so that memory and runtime are its own.
+def measure_with(python: Path, file: Path, runs: int) -> Measurement:
+    """Measure in a new process of a Python, with that environment's runtime.
 
-    raises: CommandError with the last line that the process said
+    Args:
+        python: The Python executable.
+        file: A .tflite.
+        runs: Number of timed inferences.
+
+    Returns:
+        The measurement.
+
+    Raises:
+        CommandError: If the process cannot be started or fails, with the last line that it printed.
     """
-    command = [str(python), "-m", "model.training.measure.latency", str(model.resolve()), "--runs", str(runs)]
+    command = [str(python), "-m", "model.training.measure.latency", str(file.resolve()), "--runs", str(runs)]
     try:
-        child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     except OSError as error:
-        raise cli.CommandError(f"{model.name} cannot be measured with {python}: {error.strerror}") from error
-    if child.returncode:
-        said = child.stderr.strip().splitlines() or [f"it ended with {child.returncode}"]
-        raise cli.CommandError(f"{model.name} cannot be measured with {python}: {said[-1].removeprefix('error: ')}")
-    return Figures(**json.loads(child.stdout.splitlines()[-1]))
+        raise cli.CommandError(f"{file.name} cannot be measured with {python}: {error.strerror}") from error
+    if process.returncode:
+        lines = process.stderr.strip().splitlines() or [f"exit code {process.returncode}"]
+        raise cli.CommandError(f"{file.name} cannot be measured with {python}: {lines[-1].removeprefix('error: ')}")
+    return Measurement(**json.loads(process.stdout.splitlines()[-1]))
 
 
 def _resident_mb() -> float:
-    """Read how much memory this process has in use; 0 where the system does not say."""
+    """Return this process's resident memory; 0 if the system has no /proc."""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0.0
@@ -89,10 +110,10 @@ def _resident_mb() -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the figures as one line of JSON."""
+    """Print the measurement as one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m model.training.measure.latency", description=__doc__.split(":")[0])
     parser.add_argument("model", type=Path, metavar="MODEL.tflite")
-    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--runs", type=int, default=50, help="timed inferences, default 50")
     args = parser.parse_args(argv)
     print(json.dumps(asdict(measure(args.model, args.runs))))
 
