@@ -1,33 +1,32 @@
-"""The real function behind the real server, and photos that the tests make."""
+"""Fixtures that several folders of tests use."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from PIL import Image
 
 from tests.support.function_process import launched
-from tests.support.images import Encode
+from tests.support.images import Encode, encode_image
 from tests.support.paths import SAMPLE
 
 if TYPE_CHECKING:
     from tests.support.fake_gcp.rehearse import Rehearsal
+    from tests.support.gcs_emulator import GcsEmulator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file's tests in one process, and those of all files that look at the rehearsal, which is long."""
+    """Run each file's tests in one process (`--dist loadgroup`), and those that share the long rehearsal in one too."""
     for item in items:
-        played = "rehearsal" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("rehearsal" if played else item.path.stem))
+        uses_rehearsal = "rehearsal" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("rehearsal" if uses_rehearsal else item.path.stem))
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The URL of the function with the bundled model, whose worker lives through all that the tests do to it."""
+    """The URL of the function with the bundled model. Its worker must survive all tests."""
     with launched() as function:
         workers = function.workers()
         yield function.url
@@ -36,27 +35,38 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def http(server: str) -> Iterator[httpx.Client]:
-    """A client whose paths are the function's."""
+    """A client of that function."""
     with httpx.Client(base_url=server, timeout=60) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def sample() -> bytes:
-    """The sample photo, a JPEG of 451 x 300."""
+    """The sample photo, a JPEG of 451 x 300 pixels."""
     return SAMPLE.read_bytes()
 
 
 @pytest.fixture(scope="session")
 def encode() -> Encode:
-    """A function that writes a picture as bytes of a format."""
+    """The function `encode_image`."""
+    return encode_image
 
-    def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-        with io.BytesIO() as file:
-            image.save(file, kind, **options)
-            return file.getvalue()
 
-    return encode
+@pytest.fixture(scope="session")
+def gcs_emulator() -> Iterator[GcsEmulator]:
+    """Cloud Storage on this machine, with a bucket of models, two of photos and one of masks."""
+    from tests.support.gcs_emulator import run_emulator  # google.cloud.storage takes long to import
+
+    with run_emulator("models", "photos", "more-photos", "masks") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def gcs(gcs_emulator: GcsEmulator, monkeypatch: pytest.MonkeyPatch) -> GcsEmulator:
+    """Cloud Storage on this machine with empty buckets and no faults; clients that the test creates use it."""
+    gcs_emulator.reset()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator.url)
+    return gcs_emulator
 
 
 @pytest.fixture(scope="session")

@@ -16,40 +16,30 @@ import pytest
 
 from client.__main__ import main
 from tests.client.test_fake_server import CUT, Failure, Seen, standing_in
-from tests.function.test_storage_events import drawn, plant
-from tests.support import gcs_emulator
 from tests.support.function_process import Function, serving
-from tests.support.gcs_emulator import Bucket
+from tests.support.gcs_emulator import GcsEmulator
+from tests.support.images import solid_image
 from tests.support.paths import ROOT
+from tests.support.storage_events import store_artifact
 
 PLACES = {"mask": "{name}.png", "note": "{name}.error.json"}
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Bucket]:
-    with gcs_emulator.running("photos", "masks", "more-photos") as bucket:
-        yield bucket
-
-
-@pytest.fixture(scope="module")
-def function(running: Bucket) -> Iterator[str]:
-    with serving(PHOTO_BUCKETS="photos", MASK_BUCKET="masks", STORAGE_EMULATOR_HOST=running.url) as url:
+def function(gcs_emulator: GcsEmulator) -> Iterator[str]:
+    with serving(PHOTO_BUCKETS="photos", MASK_BUCKET="masks", STORAGE_EMULATOR_HOST=gcs_emulator.url) as url:
         yield url
 
 
 @pytest.fixture
-def bucket(running: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(gcs: GcsEmulator) -> GcsEmulator:
     """Photos with names of all kinds in one bucket, and nothing in the others."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", running.url)
-    for name in ("photos", "masks", "more-photos"):
-        for blob in list(running.client().list_blobs(name)):
-            blob.delete()
     for name, colour in (("a.jpg", "red"), ("a.png", "blue"), ("deep/ü {name}#?.jpg", "tan"), ("folder/", "red")):
-        running.put(name, b"" if name.endswith("/") else drawn(colour), "photos")
-    return running
+        gcs.put(name, b"" if name.endswith("/") else solid_image(colour), "photos")
+    return gcs
 
 
-def masks(bucket: Bucket) -> set[str]:
+def masks(bucket: GcsEmulator) -> set[str]:
     return {blob.name for blob in bucket.client().list_blobs("masks")}
 
 
@@ -58,15 +48,15 @@ def backfill(url: str, source: str = "gs://photos", *more: str) -> int:
 
 
 def test_every_photo_with_no_mask_gets_one_and_no_photo_comes_here(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    reads = len(bucket.ranges)
+    reads = len(bucket.range_headers)
     assert backfill(function, "gs://photos", "--jobs", "2", "--log", str(tmp_path / "log")) == 0
     assert masks(bucket) == {"a.jpg.png", "a.png.png", "deep/ü {name}#?.jpg.png"}
     told = capsys.readouterr()
     assert "done 3, skipped 0, failed 0" in told.out
     assert "gs://photos/a.png -> gs://masks/a.png.png" in told.out
-    assert len(bucket.ranges) - reads == 3  # the function's own
+    assert len(bucket.range_headers) - reads == 3  # the function's own
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {(line["photo"], line["status"]) for line in lines} == {
         (f"gs://photos/{name}", "done") for name in ("a.jpg", "a.png", "deep/ü {name}#?.jpg")
@@ -74,11 +64,11 @@ def test_every_photo_with_no_mask_gets_one_and_no_photo_comes_here(
 
 
 def test_what_is_done_is_not_asked_for_again(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backfill(function)
     bucket.client().bucket("masks").blob("a.png.png").delete()
-    bucket.put("a.jpg", drawn("green"), "photos")
+    bucket.put("a.jpg", solid_image("green"), "photos")
     capsys.readouterr()
     assert backfill(function) == 0
     assert "done 2, skipped 1, failed 0" in capsys.readouterr().out
@@ -87,21 +77,21 @@ def test_what_is_done_is_not_asked_for_again(
 
 
 def test_a_mask_of_another_model_is_made_anew(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     generation = bucket.client().bucket("photos").get_blob("a.jpg").generation
-    plant(bucket, "a.jpg.png", generation, version="0")
+    store_artifact(bucket, "a.jpg.png", generation, version="0")
     assert backfill(function) == 0
     assert "done 3, skipped 0, failed 0" in capsys.readouterr().out
 
 
-def test_a_prefix_stands_for_the_photos_whose_names_begin_so(bucket: Bucket, function: Function) -> None:
+def test_a_prefix_stands_for_the_photos_whose_names_begin_so(bucket: GcsEmulator, function: Function) -> None:
     assert backfill(function, "gs://photos/deep/") == 0
     assert masks(bucket) == {"deep/ü {name}#?.jpg.png"}
 
 
 def test_a_photo_that_will_never_work_fails_once_and_is_skipped_from_then_on(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket.put("text.jpg", b"some text", "photos")
     assert backfill(function) == 1
@@ -114,9 +104,9 @@ def test_a_photo_that_will_never_work_fails_once_and_is_skipped_from_then_on(
 
 
 def test_masks_of_several_buckets_are_found_in_their_folders(
-    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bucket.put("a.jpg", drawn("red"), "more-photos")
+    bucket.put("a.jpg", solid_image("red"), "more-photos")
     both = {"PHOTO_BUCKETS": "photos,more-photos", "MASK_BUCKET": "masks", "STORAGE_EMULATOR_HOST": bucket.url}
     with serving(**both) as url:
         assert backfill(url, "gs://more-photos") == 0
@@ -129,10 +119,10 @@ def test_masks_of_several_buckets_are_found_in_their_folders(
 
 
 def test_a_bucket_that_the_function_does_not_take_stops_the_run_at_once(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(30):
-        bucket.put(f"{number}.jpg", drawn("red"), "more-photos")
+        bucket.put(f"{number}.jpg", solid_image("red"), "more-photos")
     assert backfill(function, "gs://more-photos", "--jobs", "1") == 1
     told = capsys.readouterr()
     assert "takes no photos of this bucket" in told.err
@@ -141,7 +131,7 @@ def test_a_bucket_that_the_function_does_not_take_stops_the_run_at_once(
 
 
 def test_a_function_that_takes_no_events_is_told_from_one_that_does(
-    bucket: Bucket, server: str, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert backfill(server) == 1
     assert "takes no events" in capsys.readouterr().err
@@ -151,7 +141,7 @@ def test_a_function_that_takes_no_events_is_told_from_one_that_does(
     ("source", "why"), [("gs://nowhere", "there is no bucket gs://nowhere"), ("gs://photos/none", "no photos found")]
 )
 def test_nothing_to_do_is_said(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str], source: str, why: str
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], source: str, why: str
 ) -> None:
     assert backfill(function, source) == 1
     assert why in capsys.readouterr().err
@@ -177,7 +167,7 @@ class Taking:
         return failure or Failure(204, media_type="image/png", headers=answering("mask"))
 
 
-def test_faults_that_pass_are_tried_again(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
+def test_faults_that_pass_are_tried_again(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
     taking = Taking({"a.jpg": Failure(503), "a.png": CUT})
     with standing_in(taking) as stand_in:
         assert backfill(stand_in.url) == 0
@@ -186,7 +176,7 @@ def test_faults_that_pass_are_tried_again(bucket: Bucket, capsys: pytest.Capture
 
 
 def test_a_photo_that_was_replaced_meanwhile_is_left_to_its_own_event(
-    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = Failure(204, media_type="image/png", headers=answering("gone"))
     with standing_in(Taking({"a.jpg": gone})) as stand_in:
@@ -195,7 +185,7 @@ def test_a_photo_that_was_replaced_meanwhile_is_left_to_its_own_event(
 
 
 def test_an_answer_that_says_nothing_of_the_event_is_no_success(
-    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = {"a.jpg": Failure(204, media_type="image/png"), "a.png": Failure(200, media_type="image/png", body=b"x")}
     with standing_in(Taking(first)) as stand_in:
@@ -203,7 +193,7 @@ def test_an_answer_that_says_nothing_of_the_event_is_no_success(
     assert "failed 2 x bad-answer" in capsys.readouterr().out
 
 
-def test_events_are_those_that_eventarc_would_send(bucket: Bucket) -> None:
+def test_events_are_those_that_eventarc_would_send(bucket: GcsEmulator) -> None:
     taking = Taking({})
     with standing_in(taking) as stand_in:
         backfill(stand_in.url, "gs://photos/deep")
@@ -218,10 +208,10 @@ def test_events_are_those_that_eventarc_would_send(bucket: Bucket) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals, which Windows has not")
 def test_stopped_by_ctrl_c_the_same_command_goes_on(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(60):
-        bucket.put(f"{number}.jpg", drawn("red", (40 + number, 40)), "photos")
+        bucket.put(f"{number}.jpg", solid_image("red", (40 + number, 40)), "photos")
     command = [sys.executable, "-m", "client", "gs://photos", "--masks", "gs://masks", "--url", function, "--jobs", "1"]
     default = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
     process = subprocess.Popen(
@@ -264,7 +254,7 @@ def test_a_command_that_makes_no_sense_is_refused(
 
 
 def test_without_the_storage_library_it_is_said_what_to_install(
-    bucket: Bucket, function: Function, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__
 

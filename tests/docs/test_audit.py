@@ -5,16 +5,17 @@ import json
 from tests.support import audit
 
 
-def test_a_known_vulnerability_is_told_from_a_package_that_could_not_be_looked_up() -> None:
+def test_known_vulnerabilities_and_unknown_packages_are_counted_separately() -> None:
     report = {
         "dependencies": [
             {"name": "sound", "version": "1", "vulns": []},
             {"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"]}]},
-            {"name": "dark", "skip_reason": "not found"},
+            {"name": "unknown", "skip_reason": "not found"},
         ]
     }
-    assert audit.tally([json.dumps(report)]) == (["bad 2: PYSEC-1, mended in 3"], 1, 3)
+    assert audit.summarize([json.dumps(report)]) == audit.Summary(["bad 2: PYSEC-1, fixed in 3"], 1, 3)
 
 
-def test_a_database_out_of_reach_is_no_clean_bill() -> None:
-    assert audit.tally(["", ""])[:2] == ([], 2)
+def test_an_audit_without_the_database_reports_unknown_packages() -> None:
+    summary = audit.summarize(["", ""])
+    assert (summary.vulnerabilities, summary.unknown) == ([], 2)

@@ -14,9 +14,9 @@ import pytest
 from model.options import Options
 from model.segmenter import Segmenter
 from model.serving.settings import Settings
-from tests.stress.hostile.wire import answer, connected, head
 from tests.support.function_process import Function, launched
 from tests.support.paths import ROOT
+from tests.support.raw_http import connect, read_response, request_head
 
 UNDER_WAY = 8
 GRACE_S = 10  # which the cloud gives an instance between SIGTERM and SIGKILL
@@ -66,9 +66,9 @@ def begin(stack: ExitStack, function: Function, sample: bytes) -> list[socket.so
     """Send some photos but for their last byte, and wait until each has its thread."""
     assert httpx.post(function.url, content=sample, timeout=60).status_code == 200
     before = function.threads()
-    connections = [stack.enter_context(connected(function.port)) for _ in range(UNDER_WAY)]
+    connections = [stack.enter_context(connect(function.port)) for _ in range(UNDER_WAY)]
     for connection in connections:
-        connection.sendall(head(f"Content-Length: {len(sample)}") + sample[:-1])
+        connection.sendall(request_head(f"Content-Length: {len(sample)}") + sample[:-1])
     wait_until(lambda: function.threads() >= before + UNDER_WAY - 2)  # two may be there and free
     return connections
 
@@ -82,7 +82,7 @@ def test_requests_under_way_when_the_function_is_told_to_stop_get_their_masks_an
         time.sleep(0.5)
         for connection in connections:
             connection.sendall(sample[-1:])
-            assert answer(connection) == (200, right)
+            assert read_response(connection) == (200, right)
     assert function.process.wait(GRACE_S) == 0
 
 
@@ -96,16 +96,16 @@ def test_who_comes_after_it_was_told_to_stop_is_not_served_and_not_kept_waiting_
         late = [begun(stack, function.port, sample) for _ in range(3)]
         for connection in connections:
             connection.sendall(sample[-1:])
-            assert answer(connection)[0] == 200
+            assert read_response(connection)[0] == 200
         assert function.process.wait(GRACE_S) == 0
-        assert [connection and answer(connection)[0] for connection in late] in ([None] * 3, [0] * 3)
+        assert [connection and read_response(connection)[0] for connection in late] in ([None] * 3, [0] * 3)
 
 
 def begun(stack: ExitStack, port: int, sample: bytes) -> socket.socket | None:
     """Send a whole request; nothing where the connection is refused at once."""
     try:
-        connection = stack.enter_context(connected(port))
-        connection.sendall(head(f"Content-Length: {len(sample)}") + sample)
+        connection = stack.enter_context(connect(port))
+        connection.sendall(request_head(f"Content-Length: {len(sample)}") + sample)
     except ConnectionError:
         return None
     return connection

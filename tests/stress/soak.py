@@ -21,9 +21,9 @@ from PIL import Image
 from model.options import Options
 from model.segmenter import Segmenter
 from model.serving.settings import Settings
-from tests.stress.hostile.wire import answer, connected, head, trickle
 from tests.support.function_process import Function, launched
 from tests.support.paths import SAMPLE
+from tests.support.raw_http import connect, read_response, request_head, send_in_pieces
 
 SIZES = ((320, 240, "JPEG"), (451, 300, "WEBP"), (1200, 900, "JPEG"), (1600, 1200, "PNG"), (4000, 3000, "JPEG"))
 CLIENTS, BURST = 6, 24
@@ -150,10 +150,10 @@ def slow(client: httpx.Client, port: int, made: list[Photo], chance: random.Rand
     """Send one photo in small pieces."""
     photo = chance.choice(made)
     try:
-        with connected(port) as connection:
-            connection.sendall(head(f"Content-Length: {len(photo.data)}"))
-            trickle(connection, photo.data, 12, 0.05)
-            status, body = answer(connection)
+        with connect(port) as connection:
+            connection.sendall(request_head(f"Content-Length: {len(photo.data)}"))
+            send_in_pieces(connection, photo.data, 12, 0.05)
+            status, body = read_response(connection)
     except OSError:
         return ["lost"]
     return ["refused" if status == 503 else outcome(status, body, photo)]
@@ -164,8 +164,8 @@ def hanging_up(client: httpx.Client, port: int, made: list[Photo], chance: rando
     photo = chance.choice(made)
     part = photo.data[: chance.randrange(len(photo.data) + 1)] if chance.random() < 0.7 else photo.data
     try:
-        with connected(port) as connection:
-            connection.sendall(head(f"Content-Length: {len(photo.data)}") + part)
+        with connect(port) as connection:
+            connection.sendall(request_head(f"Content-Length: {len(photo.data)}") + part)
             time.sleep(chance.random() * 0.05)
     except OSError:
         pass  # it answered and closed before we left

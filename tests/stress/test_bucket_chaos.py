@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from tests.function.test_storage_events import drawn
 from tests.stress.bucket_chaos.play import MASKS, Play, differences, run
 from tests.support import gcs_emulator
+from tests.support.images import solid_image
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes by signal, which Windows has not")
 
@@ -22,7 +22,7 @@ def test_whatever_goes_wrong_every_photo_has_its_mask_or_note_in_the_end_and_not
 
 
 def test_the_proof_sees_what_is_missing_wrong_old_or_too_much() -> None:
-    with gcs_emulator.running(MASKS) as bucket:
+    with gcs_emulator.run_emulator(MASKS) as bucket:
         masks = bucket.client().bucket(MASKS)
         for name, source in (
             ("old.png", "1"),
@@ -34,8 +34,8 @@ def test_the_proof_sees_what_is_missing_wrong_old_or_too_much() -> None:
             blob = masks.blob(name)
             blob.metadata = {"source-generation": source}
             kind = "text/plain" if name == "named.png" else "image/png"
-            blob.upload_from_string(drawn("red" if name == "wrong.png" else "tan"), content_type=kind)
-        newest = {name: ("2", drawn("tan")) for name in ("old", "wrong", "right", "named", "missing")}
+            blob.upload_from_string(solid_image("red" if name == "wrong.png" else "tan"), content_type=kind)
+        newest = {name: ("2", solid_image("tan")) for name in ("old", "wrong", "right", "named", "missing")}
         assert sorted(differences(bucket, newest)) == [
             "missing.png is missing",
             "more should not be there",

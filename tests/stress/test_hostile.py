@@ -16,8 +16,8 @@ from tests.stress.hostile.case import Case
 from tests.stress.hostile.corpus import cases, flips, truncations
 from tests.stress.hostile.photos import FORMATS, good
 from tests.stress.hostile.trial import Findings, judge, send
-from tests.stress.hostile.wire import answer, chunked, connected, head, status, trickle
 from tests.support.function_process import Function, launched
+from tests.support.raw_http import chunked_body, connect, read_response, read_status, request_head, send_in_pieces
 
 # The instance that deploy.sh asks for has 1 GiB and one CPU, and so one interpreter. The largest photos that are
 # allowed take most of it: 100 million pixels of RGBA 400 MB, 50 million of WebP four times 200 MB.
@@ -87,20 +87,20 @@ def test_an_answer_that_must_not_be_is_found(answer, fault) -> None:
 
 
 def test_a_photo_in_chunks_without_a_length_gets_its_mask(function: Function, sample: bytes, right) -> None:
-    with connected(function.port) as connection:
-        connection.sendall(head("Transfer-Encoding: chunked") + chunked(sample, 777))
-        assert answer(connection) == (200, right)
+    with connect(function.port) as connection:
+        connection.sendall(request_head("Transfer-Encoding: chunked") + chunked_body(sample, 777))
+        assert read_response(connection) == (200, right)
 
 
 def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(
     function: Function, sample: bytes, right
 ) -> None:
-    with connected(function.port) as connection:
-        connection.sendall(head(f"Content-Length: {len(sample)}"))
-        trickle(connection, sample[:-1], 10, 0.1)
+    with connect(function.port) as connection:
+        connection.sendall(request_head(f"Content-Length: {len(sample)}"))
+        send_in_pieces(connection, sample[:-1], 10, 0.1)
         assert_serves(function, sample, right)
         connection.sendall(sample[-1:])
-        assert answer(connection) == (200, right)
+        assert read_response(connection) == (200, right)
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(
     [
         b"POST",
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(200),
-        head("Content-Length: 100000"),
-        head("Content-Length: 100000") + bytes(50_000),
-        head("Transfer-Encoding: chunked") + b"ffff\r\nhello",
-        head("Transfer-Encoding: chunked") + b"5\r\nhello\r\n",
+        request_head("Content-Length: 100000"),
+        request_head("Content-Length: 100000") + bytes(50_000),
+        request_head("Transfer-Encoding: chunked") + b"ffff\r\nhello",
+        request_head("Transfer-Encoding: chunked") + b"5\r\nhello\r\n",
     ],
     ids=[
         "in the first line",
@@ -124,7 +124,7 @@ def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(
 )
 def test_who_hangs_up_early_disturbs_nobody(function: Function, sample: bytes, right, sent) -> None:
     for _ in range(40):  # more than there are threads
-        with connected(function.port) as connection:
+        with connect(function.port) as connection:
             connection.sendall(sent)
     assert_serves(function, sample, right)
 
@@ -132,18 +132,18 @@ def test_who_hangs_up_early_disturbs_nobody(function: Function, sample: bytes, r
 @pytest.mark.parametrize(
     "sent",
     [
-        head("Content-Length: -5") + b"hello",
-        head("Content-Length: five") + b"hello",
-        head("Content-Length: 5", "Content-Length: 6") + b"hello",
-        head("Content-Length: 5", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n",
-        head("Transfer-Encoding: chunked") + b"xyz\r\nhello\r\n0\r\n\r\n",
-        head("Transfer-Encoding: chunked") + b"-5\r\nhello\r\n0\r\n\r\n",
-        head("Transfer-Encoding: chunked") + b"5\r\nhello, and no end",
-        head("Transfer-Encoding: nonsense") + b"hello",
-        head("Content-Length: 5"[::-1]) + b"hello",
-        head("Content-Length: 0") + b"hello",
-        head("Content-Length: 3") + b"hello",
-        head("A: " + "b" * 100_000, "Content-Length: 5") + b"hello",
+        request_head("Content-Length: -5") + b"hello",
+        request_head("Content-Length: five") + b"hello",
+        request_head("Content-Length: 5", "Content-Length: 6") + b"hello",
+        request_head("Content-Length: 5", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n",
+        request_head("Transfer-Encoding: chunked") + b"xyz\r\nhello\r\n0\r\n\r\n",
+        request_head("Transfer-Encoding: chunked") + b"-5\r\nhello\r\n0\r\n\r\n",
+        request_head("Transfer-Encoding: chunked") + b"5\r\nhello, and no end",
+        request_head("Transfer-Encoding: nonsense") + b"hello",
+        request_head("Content-Length: 5"[::-1]) + b"hello",
+        request_head("Content-Length: 0") + b"hello",
+        request_head("Content-Length: 3") + b"hello",
+        request_head("A: " + "b" * 100_000, "Content-Length: 5") + b"hello",
         b"\r\n\r\n\r\n" * 1000,
         b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ],
@@ -151,15 +151,15 @@ def test_who_hangs_up_early_disturbs_nobody(function: Function, sample: bytes, r
 def test_a_request_whose_lengths_or_lines_make_no_sense_is_refused_or_dropped(
     function: Function, sample: bytes, right, sent
 ) -> None:
-    with connected(function.port) as connection:
+    with connect(function.port) as connection:
         connection.sendall(sent)
-        assert status(connection) in (0, *range(400, 500), 501)  # 501: of a transfer coding that nobody knows
+        assert read_status(connection) in (0, *range(400, 500), 501)  # 501: of a transfer coding that nobody knows
     assert_serves(function, sample, right)
 
 
 def test_a_length_that_promises_more_than_comes_is_no_mask(function: Function, sample: bytes, right) -> None:
-    with connected(function.port) as connection:
-        connection.sendall(head(f"Content-Length: {len(sample) + 1000}") + sample)
+    with connect(function.port) as connection:
+        connection.sendall(request_head(f"Content-Length: {len(sample) + 1000}") + sample)
         connection.shutdown(1)  # nothing more will come
-        assert status(connection) == 400
+        assert read_status(connection) == 400
     assert_serves(function, sample, right)

@@ -1,6 +1,6 @@
-"""Hold every pinned package against PyPI's database of known vulnerabilities: `make audit`.
+"""Check every locked package against PyPI's database of known vulnerabilities: `make audit`.
 
-pip-audit says "no known vulnerabilities found" of a package that it could not look up, too; here that is told apart.
+pip-audit reports "no known vulnerabilities found" even for a package that it could not look up; these are counted here.
 """
 
 from __future__ import annotations
@@ -8,43 +8,59 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from tests.support.paths import ROOT
 
-LOCKED = ("requirements.txt", "client/requirements.txt")
+LOCK_FILES = ("requirements.txt", "client/requirements.txt")
 PIP_AUDIT = ("pip-audit", "--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json")
 
 
+@dataclass(frozen=True)
+class Summary:
+    """The result of an audit.
+
+    Attributes:
+        vulnerabilities: One line for each known vulnerability.
+        unknown: Number of packages that could not be looked up.
+        packages: Number of all packages.
+    """
+
+    vulnerabilities: list[str]
+    unknown: int
+    packages: int
+
+
 def main() -> None:
-    """Audit the files that the cloud and callers install from, and end with 1 where a vulnerability is known."""
-    answers = [subprocess.run([*PIP_AUDIT, "-r", ROOT / name], capture_output=True, text=True) for name in LOCKED]
-    found, unknown, asked = tally([answer.stdout for answer in answers])
-    for line in found:
+    """Audit what the function and the client install; exit with 1 if there is a known vulnerability."""
+    runs = [subprocess.run([*PIP_AUDIT, "-r", ROOT / name], capture_output=True, text=True) for name in LOCK_FILES]
+    summary = summarize([run.stdout for run in runs])
+    for line in summary.vulnerabilities:
         print(line)
-    print(f"{asked} packages, {len(found)} known vulnerabilities, {unknown} packages that could not be looked up")
-    sys.exit(bool(found))
+    counts = f"{summary.packages} packages, {len(summary.vulnerabilities)} known vulnerabilities"
+    print(f"{counts}, {summary.unknown} packages that could not be looked up")
+    sys.exit(bool(summary.vulnerabilities))
 
 
-def tally(reports: list[str]) -> tuple[list[str], int, int]:
-    """Read what pip-audit found.
+def summarize(reports: list[str]) -> Summary:
+    """Merge the reports of pip-audit.
 
-    reports: its JSON; anything else when it could not even begin
-    returns: a line for each known vulnerability, the packages that could not be looked up, and all packages
+    Args:
+        reports: JSON, or any other text if pip-audit failed.
     """
     packages: dict[str, Any] = {}
-    for report in reports:
+    for number, report in enumerate(reports):
         try:
             packages |= {package["name"]: package for package in json.loads(report)["dependencies"]}
         except ValueError:
-            packages[f"a whole file ({len(packages)})"] = {"skip_reason": "pip-audit gave no answer"}
-    unknown = sum("skip_reason" in package for package in packages.values())
+            packages[f"lock file {number}"] = {"skip_reason": "pip-audit failed"}
     lines = [
-        f"{name} {package['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'no version yet'}"
+        f"{name} {package['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'no version yet'}"
         for name, package in packages.items()
         for flaw in package.get("vulns", [])
     ]
-    return lines, unknown, len(packages)
+    return Summary(lines, sum("skip_reason" in package for package in packages.values()), len(packages))
 
 
 if __name__ == "__main__":

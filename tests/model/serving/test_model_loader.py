@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+
+from tests.support.function_process import serving
+from tests.support.gcs_emulator import MODEL_BUCKET, GcsEmulator
+from tests.support.paths import MODELS, ROOT
+
+MODEL = (MODELS / "served" / "logit.tflite").read_bytes()
+
+
+def test_an_instance_keeps_its_model_when_a_newer_version_is_stored(gcs: GcsEmulator, sample: bytes) -> None:
+    generation = gcs.put("red.tflite", MODEL)
+    with serving(MODEL_URI=f"gs://{MODEL_BUCKET}/red.tflite") as url, httpx.Client(base_url=url, timeout=60) as client:
+        gcs.put("red.tflite", MODEL + b"newer")
+        mask = client.post("/", content=sample)
+        assert mask.status_code == 200
+        assert mask.headers["x-model"].startswith(f"model/{generation}; sha256=")
+        description = client.get("/").json()
+        assert (description["version"], description["sha256"]) == (generation, hashlib.sha256(MODEL).hexdigest())
+        assert len(gcs.range_headers) == 1
+
+
+def test_requests_get_503_until_the_model_can_be_downloaded(gcs: GcsEmulator, sample: bytes) -> None:
+    with serving(MODEL_URI=f"gs://{MODEL_BUCKET}/late.tflite") as url, httpx.Client(base_url=url, timeout=10) as client:
+        for method, path in (("POST", "/"), ("GET", "/health"), ("GET", "/")):
+            start = time.monotonic()
+            response = client.request(method, path, content=sample if method == "POST" else None)
+            assert time.monotonic() - start < 2
+            assert (response.status_code, response.json()["code"]) == (503, "model-not-found")
+            assert int(response.headers["retry-after"]) >= 1
+            assert MODEL_BUCKET not in response.text
+        gcs.put("late.tflite", MODEL)
+        deadline = time.monotonic() + 40
+        while client.post("/", content=sample).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        assert client.get("/health").status_code == 200
+
+
+def test_a_downloaded_file_that_is_not_a_model_stops_the_start(gcs: GcsEmulator) -> None:
+    gcs.put("text.tflite", b"\x1c\0\0\0TFL3 some text")
+    code = "from functions_framework import create_app; create_app('run', 'main.py')"
+    env = {**os.environ, "MODEL_URI": f"gs://{MODEL_BUCKET}/text.tflite"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    entry, line = done.stderr.strip().splitlines()
+    assert json.loads(entry)["severity"] == "CRITICAL"
+    assert "truncated or damaged" in line
