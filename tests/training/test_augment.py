@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.training.data import augment, distractors
+from model.training.data import augment, distractors, targets
+from model.training.data.augment import Mixture
 from model.training.data.samples import UNKNOWN, Sample
 
 
@@ -18,7 +19,7 @@ def ring() -> Image.Image:
 
 
 def test_a_border_that_nobody_classified_becomes_a_slope_and_all_else_stays() -> None:
-    target = np.asarray(augment.sloped(ring()))
+    target = np.asarray(targets.soften(ring()))
     assert (target[40:80, 40:80] == 255).all()
     assert (target[:32] == 0).all()
     across = target[60, 31:41].astype(int)
@@ -27,15 +28,6 @@ def test_a_border_that_nobody_classified_becomes_a_slope_and_all_else_stays() ->
     border = target[60, 32:40]
     assert (border > 70).all()
     assert (border < 185).all()
-
-
-def test_an_object_that_is_moved_is_smaller_and_its_place_is_random() -> None:
-    rng = np.random.default_rng(0)
-    photo = Image.new("RGB", (120, 120), "red")
-    ids = [np.asarray(augment.shrink((photo, ring()), rng, soft=False)[1]) for _ in range(20)]
-    assert len({bytes(one) for one in ids}) == 20
-    assert all(set(np.unique(one)) <= {0, 1, UNKNOWN} for one in ids)
-    assert all(0 < (one == 1).mean() < (40 / 120) ** 2 for one in ids)
 
 
 def test_a_drawn_thing_changes_the_scene_where_it_is_and_nowhere_else() -> None:
@@ -54,9 +46,9 @@ def test_scenes_without_an_object_have_empty_targets(tmp_path: Path) -> None:
     photo = Image.effect_noise((120, 120), 60).convert("RGB")
     sample = Sample("one", tmp_path / "one.jpg", tmp_path / "one.png", "trimap", (photo, ring()))
     rng = np.random.default_rng(2)
-    alone = augment.Augmenter([sample], absent=1.0)
+    alone = augment.Augmenter([sample], mixture=Mixture(composed=0, mosaic=0, absent=1))
     assert not any(np.asarray(alone.draw(0, 64, rng)[1]).any() for _ in range(8))
-    there = augment.Augmenter([sample], absent=0.0, moved=0.0)
+    there = augment.Augmenter([sample], mixture=Mixture(composed=0, mosaic=0, absent=0))
     assert all(np.asarray(there.draw(0, 64, rng)[1]).any() for _ in range(8))
 
 

@@ -1,129 +1,156 @@
-"""Random variants of training samples: crops, flips, colours, pets moved elsewhere, and scenes with no pet.
+"""Random training pairs: crops of photos, composed scenes, mosaics and scenes without an object, in varied light.
 
-Every function takes its randomness as an argument and keeps PIL images: photo RGB, target mode L. A soft target
-is 255 for the object, 0 for the background, and a slope between them where nobody classified, so that it can be
-scaled smoothly; any other target holds class ids, UNKNOWN where nobody classified.
+Every function takes its randomness as an argument. A pair is a photo (RGB) and its target (see targets) as PIL images
+of one size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from model.training.data import distractors
-from model.training.data.samples import UNKNOWN, Sample
+from model.training.data import compose, distractors, targets
+from model.training.data.compose import Box, Cutout, Pair
+from model.training.data.samples import Sample
+from model.training.data.split import breed
 
-STEP = 0.3  # of the way from background to object
-SOFT = [0] + [255] * (UNKNOWN - 1) + [128]  # from class ids
 
-Pair = tuple[Image.Image, Image.Image]
-Box = tuple[int, int, int, int]
+@dataclass(frozen=True)
+class Mixture:
+    """What training pairs are made of, as shares of 1. The remainder are crops of single photos.
+
+    Attributes:
+        composed: Scenes of pasted objects.
+        mosaic: Four photos in one.
+        absent: Scenes without any object.
+    """
+
+    composed: float = 0.33
+    mosaic: float = 0.06
+    absent: float = 0.13
 
 
 class Augmenter:
     """Draws training pairs from samples.
 
-    samples: what to draw from
-    soft: whether targets are soft; class ids otherwise
-    absent: share of the pairs that show no object at all
-    moved: share of the pairs that show an object in front of another photo's background
+    Attributes:
+        shown: The samples that show an object.
+        absent: The samples that show none.
     """
 
-    def __init__(self, samples: Sequence[Sample], soft: bool = True, absent: float = 0.2, moved: float = 0.2) -> None:
-        self.samples, self.soft = samples, soft
-        self.targets = {sample.name: sloped(sample.ids) for sample in samples if sample.kept} if soft else {}
-        self.absent, self.moved = absent, moved
+    def __init__(self, samples: Sequence[Sample], soft: bool = True, mixture: Mixture | None = None) -> None:
+        """Prepare soft targets, bounding boxes and empty regions of all samples.
+
+        Args:
+            samples: What to draw from.
+            soft: Whether targets are soft; class ids otherwise.
+            mixture: The shares of composed scenes, mosaics and scenes without an object.
+        """
+        self.shown = [sample for sample in samples if sample.mask_file]
+        self.absent = [sample for sample in samples if not sample.mask_file]
+        self.soft, self.mixture = soft, mixture or Mixture()
+        self._targets = {s.photo_file: targets.soften(s.ids) for s in self.shown if s.kept} if soft else {}
         rng = np.random.default_rng(0)
-        self.scenes = [(s, box) for s in samples for box in empty_boxes(s.ids, rng)]
+        self._empty_regions: list[tuple[Sample, Box]] = []
+        by_breed: dict[str, list[tuple[Sample, Box]]] = {}
+        for sample in self.shown:
+            ids = sample.ids
+            self._empty_regions.extend((sample, box) for box in empty_boxes(ids, rng))
+            if box := compose.object_box(ids):
+                by_breed.setdefault(breed(sample.name), []).append((sample, box))
+        self._cutouts = list(by_breed.values())
 
     def draw(self, index: int, size_px: int, rng: np.random.Generator) -> Pair:
-        """Make one pair of size_px x size_px from the sample of that index, or with no object at all."""
-        kind = rng.random() if self.scenes else 1.0
-        if kind < self.absent:
-            photo = self.scene(size_px, rng)
-            pair = photo, Image.new("L", photo.size, 0)
-        else:
-            sample = self.samples[index]
-            pair = crop(sample.photo, self.target(sample), size_px, rng, self.soft)
-            if kind < self.absent + self.moved:
-                pair = paste(shrink(pair, rng, self.soft), self.scene(size_px, rng), self.soft)
-        for _ in range(rng.integers(1, 4) if kind < self.absent else rng.integers(0, 2)):
-            pair = distract(pair, self.scene(size_px, rng), rng) if self.scenes else pair
-        photo, target = pair
+        """Return one pair of size_px x size_px: of the sample shown[index], or a scene drawn at random."""
+        photo, target = self._pair(index, size_px, rng)
         if rng.random() < 0.5:
             photo, target = (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in (photo, target))
         return shade(recolour(photo, rng), rng), target
 
-    def target(self, sample: Sample) -> Image.Image:
-        """Give a sample's target of the kind that is drawn."""
+    def composed(self, size_wh: tuple[int, int], rng: np.random.Generator) -> Pair:
+        """Return a scene of one to four objects of random breeds on a background without any."""
+        cutouts = []
+        for _ in range(compose.count(rng)):
+            group = self._cutouts[rng.integers(len(self._cutouts))]
+            sample, box = group[rng.integers(len(group))]
+            cutouts.append(Cutout(sample.photo, self._target(sample), box))
+        return compose.scene(self._scene(size_wh, rng), cutouts, self._scene(size_wh, rng), rng, self.soft)
+
+    def _pair(self, index: int, size_px: int, rng: np.random.Generator) -> Pair:
+        mixture, draw, size_wh = self.mixture, rng.random(), (size_px, size_px)
+        if not (self.absent or self._empty_regions):
+            return self._crop(self.shown[index], size_wh, rng)
+        if draw < mixture.absent:
+            photo = self._scene(size_wh, rng)
+            return self._distract((photo, Image.new("L", photo.size, 0)), rng.integers(0, 3), rng)
+        if draw < mixture.absent + mixture.composed and self._cutouts:
+            return self.composed(size_wh, rng)
+        if draw < mixture.absent + mixture.composed + mixture.mosaic:
+            others = [self.shown[i] for i in rng.integers(len(self.shown), size=2)]
+            pairs = [self._crop(sample, size_wh, rng) for sample in (self.shown[index], *others)]
+            pairs.append((self._scene(size_wh, rng), Image.new("L", size_wh, 0)))
+            return compose.mosaic([pairs[i] for i in rng.permutation(4)], rng, self.soft)
+        return self._distract(self._crop(self.shown[index], size_wh, rng), rng.integers(0, 2), rng)
+
+    def _crop(self, sample: Sample, size_wh: tuple[int, int], rng: np.random.Generator) -> Pair:
+        return crop(sample.photo, self._target(sample), size_wh, rng, self.soft)
+
+    def _distract(self, pair: Pair, times: int, rng: np.random.Generator) -> Pair:
+        for _ in range(times):
+            pair = distract(pair, self._scene(pair[0].size, rng), rng)
+        return pair
+
+    def _target(self, sample: Sample) -> Image.Image:
         if not self.soft:
             return sample.ids
-        return self.targets.get(sample.name) or sloped(sample.ids)
+        return self._targets.get(sample.photo_file) or targets.soften(sample.ids)
 
-    def scene(self, size_px: int, rng: np.random.Generator) -> Image.Image:
-        """Cut a piece with no object in it out of some photo."""
-        sample, box = self.scenes[rng.integers(len(self.scenes))]
-        piece = sample.photo.resize((size_px, size_px), Image.Resampling.BILINEAR, box)
-        return piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else piece
+    def _scene(self, size_wh: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+        """Cut a region without an object out of a photo: mostly of one that shows none, if there are such."""
+        if self.absent and (rng.random() < 0.7 or not self._empty_regions):
+            photo = self.absent[rng.integers(len(self.absent))].photo
+            return crop(photo, None, size_wh, rng, self.soft)[0]
+        sample, box = self._empty_regions[rng.integers(len(self._empty_regions))]
+        return sample.photo.resize(size_wh, Image.Resampling.BILINEAR, box)
 
 
 def empty_boxes(target: Image.Image, rng: np.random.Generator, tries: int = 300, keep: int = 4) -> list[Box]:
-    """Find boxes of at least a twentieth of the photo where every pixel is background, the largest first."""
+    """Return boxes of at least a twentieth of the photo in which every pixel is background, the largest first."""
     width, height = target.size
     sums = np.pad((np.asarray(target) > 0).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    found = []
+    boxes = []
     for _ in range(tries):
         w, h = (rng.uniform(0.2, 1, 2) * (width, height)).astype(int)
         x, y = rng.integers(0, width - w + 1), rng.integers(0, height - h + 1)
         if sums[y + h, x + w] - sums[y, x + w] - sums[y + h, x] + sums[y, x] == 0 and w * h * 20 >= width * height:
-            found.append((int(x), int(y), int(x + w), int(y + h)))
-    return sorted(found, key=lambda b: (b[0] - b[2]) * (b[3] - b[1]))[:keep]
+            boxes.append((int(x), int(y), int(x + w), int(y + h)))
+    return sorted(boxes, key=lambda b: (b[0] - b[2]) * (b[3] - b[1]))[:keep]
 
 
-def sloped(ids: Image.Image, steps: int = 16) -> Image.Image:
-    """Make a soft target, rising from the background to the object across the border that nobody classified.
+def crop(
+    photo: Image.Image, target: Image.Image | None, size_wh: tuple[int, int], rng: np.random.Generator, soft: bool
+) -> Pair:
+    """Cut out 0.35 to 1 of the photo's area, at 3:4 to 4:3 of its aspect, and scale it.
 
-    It rises from STEP to 1 - STEP: a jump at either edge of the border is easier to find than the foot of a slope.
-    steps: how often each of its pixels is set to the mean of those around it: a border of up to about
-        twice as many pixels becomes a slope, the middle of a wider area stays one half
+    Args:
+        photo: RGB.
+        target: Of the photo's size; None for a photo that shows no object.
+        size_wh: Width and height of the result.
+        rng: The source of randomness.
+        soft: Whether the target is soft.
     """
-    fixed = ids.point(SOFT)
-    free = ids.point([0] * UNKNOWN + [255])
-    target = fixed
-    for _ in range(steps if free.getbbox() else 0):
-        target = Image.composite(target.filter(ImageFilter.BoxBlur(1.5)), fixed, free)
-    return Image.composite(target.point(lambda level: 255 * STEP + level * (1 - 2 * STEP)), fixed, free)
-
-
-def crop(photo: Image.Image, target: Image.Image, size_px: int, rng: np.random.Generator, soft: bool) -> Pair:
-    """Cut 0.35 to 1 of the photo's area, at 3:4 to 4:3 of its aspect, and scale it to size_px."""
     width, height = photo.size
     area, aspect = rng.uniform(0.35, 1.0), np.exp(rng.uniform(-0.29, 0.29))
     w, h = min(width, width * (area * aspect) ** 0.5), min(height, height * (area / aspect) ** 0.5)
     x, y = rng.uniform(0, width - w + 1e-6), rng.uniform(0, height - h + 1e-6)
     box = (x, y, min(x + w, width), min(y + h, height))
-    smooth = Image.Resampling.BILINEAR
-    scaled = target.resize((size_px, size_px), smooth if soft else Image.Resampling.NEAREST, box)
-    return photo.resize((size_px, size_px), smooth, box), scaled
-
-
-def paste(pair: Pair, scene: Image.Image, soft: bool) -> Pair:
-    """Put the pair's object before another scene; the border that nobody classified goes half and half."""
-    photo, target = pair
-    return Image.composite(photo, scene, target if soft else target.point(SOFT)), target
-
-
-def shrink(pair: Pair, rng: np.random.Generator, soft: bool) -> Pair:
-    """Make the pair's object smaller, somewhere in a target that is background elsewhere."""
-    side = pair[0].size[0]
-    size = int(side * rng.uniform(0.4, 1))
-    corner = int(rng.integers(0, side - size + 1)), int(rng.integers(0, side - size + 1))
-    photo, target = Image.new("RGB", (side, side)), Image.new("L", (side, side))
-    photo.paste(pair[0].resize((size, size), Image.Resampling.BILINEAR), corner)
-    target.paste(pair[1].resize((size, size), Image.Resampling.BILINEAR if soft else Image.Resampling.NEAREST), corner)
-    return photo, target
+    scaled = photo.resize(size_wh, Image.Resampling.BILINEAR, box)
+    if target is None:
+        return scaled, Image.new("L", size_wh, 0)
+    return scaled, target.resize(size_wh, targets.resampling(soft), box)
 
 
 def distract(pair: Pair, filling: Image.Image, rng: np.random.Generator) -> Pair:
@@ -143,7 +170,7 @@ def distract(pair: Pair, filling: Image.Image, rng: np.random.Generator) -> Pair
 
 
 def shade(photo: Image.Image, rng: np.random.Generator, share: float = 0.3) -> Image.Image:
-    """Let light and shadow fall on a share of the photos: a factor of about 0.4 to 1.4, soft or with edges."""
+    """Apply light and shadow to a share of the photos: a factor of about 0.4 to 1.4, smooth or with edges."""
     if rng.random() >= share:
         return photo
     cells = int(rng.integers(2, 6))
@@ -157,7 +184,7 @@ def shade(photo: Image.Image, rng: np.random.Generator, share: float = 0.3) -> I
 
 
 def recolour(photo: Image.Image, rng: np.random.Generator, strength: float = 1.0) -> Image.Image:
-    """Vary brightness, contrast, saturation and hue; sometimes take the colour or the sharpness away."""
+    """Vary brightness, contrast, saturation and hue; sometimes remove the colour or the sharpness."""
     for enhance, reach in ((ImageEnhance.Brightness, 0.35), (ImageEnhance.Contrast, 0.35), (ImageEnhance.Color, 0.5)):
         photo = enhance(photo).enhance(max(0.1, 1 + strength * rng.uniform(-reach, reach)))
     if rng.random() < 0.5:

@@ -121,13 +121,16 @@ def without_object(photos: Path) -> list[Sample]:
 
     raises: CommandError when there is none, or one cannot be read
     """
-    files = photo_files(photos)
-    for file in files:
+    samples, room = [], KEPT_BYTES
+    for file in photo_files(photos):
         try:
-            _photo(file)
+            photo = _photo(file)
         except (OSError, SyntaxError) as error:
             raise CommandError(f"{file.name}: {error}") from error
-    return [Sample(f"no object {file.stem}", file, None, "ids") for file in files]
+        room -= 4 * photo.width * photo.height
+        kept = (photo, Image.new("L", photo.size, 0)) if room > 0 else None
+        samples.append(Sample(file.stem, file, None, "ids", kept))
+    return samples
 
 
 def photo_files(folder: Path) -> list[Path]:
