@@ -11,7 +11,8 @@ from pathlib import Path
 
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.data import samples
+from model.training.data import augment, samples, split
+from model.training.data.samples import Sample
 from model.training.fit import schedule
 
 WEIGHTS_HELP = """start from a model that train saved (.h5), or from a float .tflite made of one, instead of the
@@ -27,11 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise CommandError("--folded needs --weights, a trained network whose normalization can be folded")
     if args.size % 32 or args.size < 32:
         raise CommandError(f"--size must be a multiple of 32, not {args.size}")
-    folder = samples.load(args.photos, args.masks, args.kind, args.skip_broken)
-    if folder.classes > args.classes:
-        raise CommandError(f"the masks have {folder.classes} classes; add --classes {folder.classes}")
-    train, held = samples.split(folder.samples, args.leave_out)
-    train += samples.without_object(args.negatives) if args.negatives else []
+    if min(args.composed, args.mosaic, args.absent) < 0 or args.composed + args.mosaic + args.absent > 1:
+        raise CommandError("--composed, --mosaic and --absent are shares: none may be negative, their sum at most 1")
+    train, held = read_photos(args)
     print(f"{len(train)} photos to train on, {len(held)} held out", flush=True)
     labels = args.labels or card_options.default_labels(args.classes)
     if len(labels) != args.classes:
@@ -48,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         card=trainer.card(args.out.resolve().name, labels),
         every=args.every,
         weights=args.weights,
+        mixture=augment.Mixture(args.composed, args.mosaic, args.absent),
     )
     cli.write_atomic(args.out / "card.json", run.card.to_json() + "\n")
     if args.epochs == 0:
@@ -57,17 +57,52 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"the models, history.csv and curves.png are in {args.out}")
 
 
+def read_photos(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
+    """Read the folders and return the photos to train on and those to validate on.
+
+    Raises:
+        CommandError: If the folders do not match the options, or one of the two parts is empty.
+    """
+    if len(args.photos) != len(args.masks):
+        raise CommandError(
+            f"--photos has {len(args.photos)} folders, --masks has {len(args.masks)}; give the same number"
+        )
+    folders = [samples.load(*pair, args.kind, args.skip_broken) for pair in zip(args.photos, args.masks, strict=True)]
+    classes = max(folder.classes for folder in folders)
+    if classes > args.classes:
+        raise CommandError(f"the masks have {classes} classes; add --classes {classes}")
+    pairs = [sample for folder in folders for sample in folder.samples]
+    negatives = samples.without_object(args.negatives) if args.negatives else []
+    if args.three_parts:
+        train = split.select(pairs, "training") + [s for s in negatives if split.part_of(s.name) == "training"]
+        return train, split.select(pairs, "validation")
+    train, held = samples.split(pairs, args.leave_out)
+    return train + negatives, held
+
+
 def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m model.training.train", description=__doc__.split(":")[0])
-    parser.add_argument("--photos", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--masks", type=Path, required=True, metavar="FOLDER", help="NAME.png for each photo")
+    parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--masks", type=Path, nargs="+", required=True, metavar="FOLDER", help="one for each of --photos: NAME.png"
+    )
     parser.add_argument("--kind", choices=samples.KINDS, default="auto", help=samples.KIND_HELP)
     parser.add_argument("--skip-broken", action="store_true", help="ignore invalid pairs instead of failing")
     parser.add_argument("--negatives", type=Path, metavar="FOLDER", help="photos without an object, to train on too")
-    parser.add_argument(
+    held = parser.add_mutually_exclusive_group()
+    held.add_argument(
         "--leave-out", metavar="PREFIX", help="hold out the photos with this name prefix instead of one in ten"
     )
+    held.add_argument(
+        "--three-parts",
+        action="store_true",
+        help="hold out one photo in ten for validation, and do not use the test part: another tenth and five breeds",
+    )
+    mixture = parser.add_argument_group("training pairs", "shares of 1; the remainder are crops of single photos")
+    mixture.add_argument("--composed", type=float, default=0.33, metavar="SHARE", help="pasted objects, default 0.33")
+    mixture.add_argument("--mosaic", type=float, default=0.06, metavar="SHARE", help="four photos, default 0.06")
+    mixture.add_argument("--absent", type=float, default=0.13, metavar="SHARE", help="no object, default 0.13")
     parser.add_argument("--out", type=Path, default=Path("training-out"), metavar="FOLDER", help="default training-out")
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the input, default 256")
     parser.add_argument("--epochs", type=int, default=70, help="default 70; 0 saves the mean of --weights")

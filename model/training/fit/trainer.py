@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model.tflite.card import ModelCard, voc_palette
 from model.training import cli
 from model.training.cli import CommandError
+from model.training.data.augment import Mixture
 from model.training.data.batches import MEAN, STD, Pairs, count
 from model.training.data.samples import Sample
 from model.training.fit import history, initial_weights, losses
@@ -53,12 +54,13 @@ class TrainingRun:
     card: ModelCard
     every: int = 5
     weights: Sequence[Path] = ()
+    mixture: Mixture = field(default_factory=Mixture)
 
     def fingerprint(self) -> str:
         """Return the parameters, as JSON, that must be those of a checkpoint for the run to continue from it."""
         names = sorted(sample.name for sample in self.train)
         weights, phases = [str(file) for file in self.weights], [vars(phase) for phase in self.phases]
-        return json.dumps([self.classes, self.seed, weights, names, phases])
+        return json.dumps([self.classes, self.seed, weights, names, phases, vars(self.mixture)])
 
 
 def fit(run: TrainingRun) -> None:
@@ -91,7 +93,7 @@ def fit(run: TrainingRun) -> None:
 
 def compiled(model: keras.Model, run: TrainingRun, phase: Phase) -> keras.Model:
     """Compile a phase's model with AdamW and an exponential moving average of the weights, and return it."""
-    steps = (phase.end_epoch - phase.first_epoch) * count(len(run.train))
+    steps = (phase.end_epoch - phase.first_epoch) * count(run.train)
     optimizer = keras.optimizers.AdamW(
         phase.peak_rate,
         weight_decay=1e-3,
@@ -106,7 +108,7 @@ def compiled(model: keras.Model, run: TrainingRun, phase: Phase) -> keras.Model:
 
 def fit_phase(model: keras.Model, run: TrainingRun, phase: Phase, epoch: int) -> None:
     """Train a compiled model from an epoch to the end of its phase."""
-    pairs = Pairs(run.train, phase.size_px, run.classes, run.seed, epoch)
+    pairs = Pairs(run.train, phase.size_px, run.classes, run.seed, epoch, run.mixture)
     callbacks = [LearningRate(phase, len(pairs), epoch), Checkpointer(run, phase)]
     verbose = "auto" if sys.stderr.isatty() else 2
     model.fit(pairs, initial_epoch=epoch, epochs=phase.end_epoch, callbacks=callbacks, verbose=verbose)
