@@ -47,6 +47,17 @@ def sample() -> bytes:
 
 
 @pytest.fixture(scope="session")
+def sample_mask(sample: bytes) -> bytes:
+    """The mask of the sample photo, computed in this process."""
+    from model.options import Options
+    from model.segmenter import Segmenter
+    from model.serving.settings import Settings
+
+    segmenter = Segmenter(Settings())
+    return segmenter.segment(sample, Options.parse({}, segmenter.card)).body
+
+
+@pytest.fixture(scope="session")
 def encode() -> Encode:
     """The function `encode_image`."""
     return encode_image

@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="by default any that is free")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    with launched(port=arguments.port, **ENV) as function:
+    with launched(ENV, port=arguments.port) as function:
         report = soak(function, 60 * arguments.minutes, arguments.seed)
     figures = {"minutes": arguments.minutes, **report.figures()}
     print(table(figures))

@@ -26,7 +26,7 @@ BOUND_MB = 1024
 
 @pytest.fixture(scope="module")
 def function() -> Iterator[Function]:
-    with launched(INTERPRETERS="1", MAX_UPLOAD_BYTES=str(32 * 2**20)) as function:
+    with launched({"INTERPRETERS": "1", "MAX_UPLOAD_BYTES": str(32 * 2**20)}) as function:
         yield function
 
 

@@ -7,7 +7,7 @@ from tests.support.function_process import launched
 
 
 def test_in_a_storm_of_twenty_seconds_each_photo_gets_its_own_mask_or_is_told_to_come_back() -> None:
-    with launched(**soak.ENV) as function:
+    with launched(soak.ENV) as function:
         report = soak.soak(function, 20)
     assert report.outcomes["wrong"] == report.outcomes["lost"] == 0
     assert min(report.outcomes[name] for name in ("right", "refused", "hung up")) > 0

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,14 +57,20 @@ class Function:
 
 
 @contextmanager
-def launched(*wrapper: str, port: int = 0, main: Path = ROOT / "main.py", **env: str) -> Iterator[Function]:
+def launched(
+    env: Mapping[str, str] | None = None,
+    *,
+    port: int = 0,
+    main: Path = ROOT / "main.py",
+    wrapper: Sequence[str] = (),
+) -> Iterator[Function]:
     """Run the function as Cloud Run does, and stop it at the end.
 
     Args:
-        wrapper: A command that runs the server, which is appended to it.
+        env: Environment variables.
         port: The port; 0 for any free one.
         main: The source file with the function.
-        env: Environment variables.
+        wrapper: A command that runs the server, which is appended to it.
 
     Yields:
         The function, once it answers.
@@ -72,7 +78,7 @@ def launched(*wrapper: str, port: int = 0, main: Path = ROOT / "main.py", **env:
     port = port or free_port()
     command = [*wrapper, sys.executable, "-m", "functions_framework", "--target", "run", "--source", str(main)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "THREADS": "16", **env}, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "THREADS": "16", **(env or {})}, text=True)
     function = Function(port, process)
     try:
         _wait_until_it_answers(function)
@@ -83,14 +89,9 @@ def launched(*wrapper: str, port: int = 0, main: Path = ROOT / "main.py", **env:
 
 
 @contextmanager
-def serving(*wrapper: str, **env: str) -> Iterator[str]:
-    """Run the function as `launched` does, and yield its URL.
-
-    Args:
-        wrapper: A command that runs the server, which is appended to it.
-        env: Environment variables.
-    """
-    with launched(*wrapper, **env) as function:
+def serving(**env: str) -> Iterator[str]:
+    """Run the function with some environment variables, and yield its URL."""
+    with launched(env) as function:
         yield function.url
 
 

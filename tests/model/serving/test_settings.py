@@ -5,13 +5,13 @@ import pytest
 from model.serving.settings import BUNDLED_MODEL, Settings
 
 
-def test_nothing_set_serves_the_bundled_model() -> None:
+def test_the_default_is_the_bundled_model() -> None:
     settings = Settings.from_env({})
     assert settings.model_uri == str(BUNDLED_MODEL)
     assert settings.interpreters >= 1
 
 
-def test_every_setting_is_read_from_the_variable_of_its_name() -> None:
+def test_each_setting_is_read_from_the_variable_of_its_name() -> None:
     env = {
         "MODEL_URI": "other.tflite",
         "INTERPRETERS": "3",
@@ -34,12 +34,12 @@ def test_every_setting_is_read_from_the_variable_of_its_name() -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
-def test_a_setting_without_sense_is_refused_by_its_name(value: str) -> None:
+def test_an_invalid_number_is_rejected_with_the_name_of_the_setting(value: str) -> None:
     with pytest.raises(ValueError, match="WAIT_LIMIT_S"):
         Settings.from_env({"WAIT_LIMIT_S": value})
 
 
-def test_a_checksum_that_is_none_is_refused() -> None:
+def test_an_invalid_checksum_is_rejected() -> None:
     with pytest.raises(ValueError, match="MODEL_SHA256"):
         Settings.from_env({"MODEL_SHA256": "abc"})
 
@@ -54,6 +54,13 @@ def test_a_checksum_that_is_none_is_refused() -> None:
         ("photos", "gs://masks/folder", "without gs://"),
     ],
 )
-def test_buckets_that_make_no_sense_together_are_refused(photos: str, masks: str, reason: str) -> None:
+def test_an_invalid_bucket_configuration_is_rejected(photos: str, masks: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Settings.from_env({"PHOTO_BUCKETS": photos, "MASK_BUCKET": masks})
+
+
+def test_invalid_allowed_origins_are_rejected() -> None:
+    assert Settings.from_env({"ALLOWED_ORIGINS": "https://a.example,*"}).allowed_origins == ("https://a.example", "*")
+    for value in ("a.example", "https://a.example/", "https://*.a.example"):
+        with pytest.raises(ValueError, match="ALLOWED_ORIGINS"):
+            Settings.from_env({"ALLOWED_ORIGINS": value})

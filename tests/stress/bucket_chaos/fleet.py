@@ -12,7 +12,8 @@ import urllib.error
 import urllib.request
 from types import TracebackType
 
-from tests.support.function_process import ROOT, free_port
+from tests.support.function_process import free_port
+from tests.support.paths import ROOT
 
 
 class Fleet:

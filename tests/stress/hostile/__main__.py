@@ -16,7 +16,7 @@ parser.add_argument("--cases", type=int, default=10_000)
 parser.add_argument("--seed", type=int, default=1)
 arguments = parser.parse_args()
 
-with launched(INTERPRETERS="1") as function:
+with launched({"INTERPRETERS": "1"}) as function:
     findings = send(function.url, cases(arguments.cases, arguments.seed), function.pss_mb)
 for fault in findings.wrong:
     print(fault, file=sys.stderr)

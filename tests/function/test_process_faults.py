@@ -1,0 +1,137 @@
+"""The processes of the function: shutdown, a killed worker, an interpreter that fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.function_process import Function, launched
+from tests.support.paths import ROOT
+from tests.support.raw_http import connect, read_response, request_head
+
+REQUESTS_IN_PROGRESS = 8
+TERMINATION_S = 10  # between SIGTERM and SIGKILL on Cloud Run
+FAULTY_MAIN = """
+import pathlib
+from model.tflite import pool
+
+flag = pathlib.Path({flag!r})
+
+class FaultyInterpreter(pool.tflite.Interpreter):
+    is_broken = False
+
+    def invoke(self):
+        if flag.exists():
+            flag.unlink()
+            self.is_broken = True
+        if self.is_broken:
+            raise RuntimeError("this interpreter is broken for good")
+        super().invoke()
+
+pool.tflite.Interpreter = FaultyInterpreter
+from main import run
+"""
+
+
+@pytest.fixture
+def function() -> Iterator[Function]:
+    with launched() as function:
+        yield function
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def start_requests(stack: ExitStack, function: Function, sample: bytes) -> list[socket.socket]:
+    """Send several photos except for the last byte, and wait until each request has a thread."""
+    assert httpx.post(function.url, content=sample, timeout=60).status_code == 200
+    threads_before = function.threads()
+    connections = [stack.enter_context(connect(function.port)) for _ in range(REQUESTS_IN_PROGRESS)]
+    for connection in connections:
+        connection.sendall(request_head(f"Content-Length: {len(sample)}") + sample[:-1])
+    wait_until(lambda: function.threads() >= threads_before + REQUESTS_IN_PROGRESS - 2)  # two threads may be idle
+    return connections
+
+
+def send_request(stack: ExitStack, port: int, sample: bytes) -> socket.socket | None:
+    """Send a whole request, and return its connection; None if the connection is refused."""
+    try:
+        connection = stack.enter_context(connect(port))
+        connection.sendall(request_head(f"Content-Length: {len(sample)}") + sample)
+    except ConnectionError:
+        return None
+    return connection
+
+
+def test_requests_in_progress_at_shutdown_get_their_masks(
+    function: Function, sample: bytes, sample_mask: bytes
+) -> None:
+    with ExitStack() as stack:
+        connections = start_requests(stack, function, sample)
+        function.process.terminate()
+        time.sleep(0.5)
+        for connection in connections:
+            connection.sendall(sample[-1:])
+            assert read_response(connection) == (200, sample_mask)
+    assert function.process.wait(TERMINATION_S) == 0
+
+
+def test_requests_after_the_start_of_the_shutdown_are_not_served(function: Function, sample: bytes) -> None:
+    with ExitStack() as stack:
+        connections = start_requests(stack, function, sample)
+        function.process.terminate()
+        time.sleep(0.5)
+        late = [send_request(stack, function.port, sample) for _ in range(3)]
+        for connection in connections:
+            connection.sendall(sample[-1:])
+            assert read_response(connection)[0] == 200
+        assert function.process.wait(TERMINATION_S) == 0
+        assert [connection and read_response(connection)[0] for connection in late] in ([None] * 3, [0] * 3)
+
+
+def test_unfinished_requests_do_not_prevent_the_shutdown(function: Function, sample: bytes) -> None:
+    with ExitStack() as stack:
+        start_requests(stack, function, sample)
+        function.process.terminate()
+        assert function.process.wait(TERMINATION_S) == 0
+
+
+def test_a_killed_worker_is_replaced(function: Function, sample: bytes, sample_mask: bytes) -> None:
+    assert httpx.post(function.url, content=sample, timeout=60).content == sample_mask
+    (first,) = function.workers()
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: function.workers() not in ([], [first]))
+    with httpx.Client(base_url=function.url, timeout=60) as client:
+        assert client.post("/", content=sample).content == sample_mask
+    assert function.process.poll() is None
+
+
+def test_an_interpreter_that_fails_costs_one_request_and_is_replaced(
+    sample: bytes, sample_mask: bytes, tmp_path: Path
+) -> None:
+    flag, source = tmp_path / "break", tmp_path / "faulty.py"
+    source.write_text(FAULTY_MAIN.format(flag=str(flag)))
+    with (
+        launched({"INTERPRETERS": "1", "PYTHONPATH": str(ROOT)}, main=source) as function,
+        httpx.Client(base_url=function.url, timeout=60) as client,
+    ):
+        assert client.post("/", content=sample).content == sample_mask
+        flag.touch()
+        failed = client.post("/", content=sample)
+        assert (failed.status_code, failed.json()["code"]) == (500, "inference-failed")
+        assert failed.headers["content-type"] == "application/problem+json"
+        assert "broken for good" not in failed.text
+        for _ in range(3):
+            assert client.post("/", content=sample).content == sample_mask

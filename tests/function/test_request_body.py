@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import httpx
+from PIL import Image
+
+from tests.support.function_process import launched, serving
+from tests.support.images import encode_image
+
+
+def test_a_slow_upload_is_cut_off_while_others_are_served(sample: bytes) -> None:
+    with serving(REQUEST_TIMEOUT_S="1", THREADS="2") as url:
+        host, port = url.removeprefix("http://").split(":")
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sample)}\r\n\r\n".encode()
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(head + sample[:100])
+            start = time.monotonic()
+            assert httpx.post(url, content=sample).status_code == 200
+            slow.settimeout(0.2)
+            response, sent = b"", 100
+            while not response and time.monotonic() - start < 15:
+                try:
+                    response = slow.recv(65536)
+                except TimeoutError:
+                    slow.sendall(sample[sent : sent + 1])
+                    sent += 1
+            assert response.startswith(b"HTTP/1.1 408 ")
+            assert b"upload-too-slow" in response + slow.recv(65536)
+        assert httpx.post(url, content=sample).status_code == 200
+
+
+def test_an_upload_is_never_written_to_disk(sample: bytes) -> None:
+    large = encode_image(Image.effect_noise((3000, 3000), 80).convert("RGB"), "PNG")
+    assert len(large) > 20_000_000
+    files_of_at_most_8_kib = "bash", "-c", 'ulimit -f 8; exec "$@" 2>/dev/null', "-"
+    with (
+        launched({"REQUEST_TIMEOUT_S": "120"}, wrapper=files_of_at_most_8_kib) as function,
+        httpx.Client(base_url=function.url, timeout=120) as client,
+    ):
+        assert client.post("/", content=large).status_code == 200
+        assert client.post("/", files={"file": ("large.png", large)}).status_code == 200
+        assert client.post("/predict", files={"file": ("large.png", large)}).status_code == 200
