@@ -117,7 +117,7 @@ def test_what_is_still_to_be_done_to_the_output_is_found_out(
 
 def test_a_size_that_the_model_leaves_open_must_be_said(tmp_path: Path) -> None:
     tiny("sigmoid", size=None).save(tmp_path / "m.keras")
-    with pytest.raises(CommandError, match="say --size"):
+    with pytest.raises(CommandError, match="set one with --size"):
         quantize.main([str(tmp_path / "m.keras")])
     quantize.main([str(tmp_path / "m.keras"), "--size", "48"])
     assert Interpreter(tmp_path / "m-float16.tflite").input_wh == (48, 48)
@@ -175,8 +175,8 @@ def test_classes_that_the_model_has_not_are_refused(unets: dict[str, Path]) -> N
     ("name", "content", "complaint"),
     [
         ("none.h5", None, "there is no model at"),
-        ("bad.h5", b"no model", "no file that Keras wrote"),
-        ("bad.txt", b"no model", "and no SavedModel folder"),
+        ("bad.h5", b"no model", "was not written by Keras"),
+        ("bad.txt", b"no model", "nor a SavedModel folder"),
     ],
 )
 def test_what_is_no_model_is_refused(tmp_path: Path, name: str, content, complaint: str) -> None:
@@ -188,7 +188,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, name: str, content, complai
 
 def test_weights_alone_are_refused(tmp_path: Path) -> None:
     tiny("sigmoid").save_weights(tmp_path / "m.weights.h5")
-    with pytest.raises(CommandError, match="holds weights alone"):
+    with pytest.raises(CommandError, match="holds only weights"):
         quantize.main([str(tmp_path / "m.weights.h5")])
 
 

@@ -16,7 +16,7 @@ from model.training.data.batches import Pairs
 from model.training.data.samples import UNKNOWN, load
 from model.training.fit import losses, trainer
 from model.training.measure.interpreter import Interpreter
-from model.training.nets import fake_quantization, imagenet, network, normalization, unfold
+from model.training.nets import fake_quantization, fused_batch_norm, imagenet_weights, network, tflite_weights
 from tests.support.training import RunCommand, error_line
 
 
@@ -199,7 +199,7 @@ def test_a_run_can_begin_with_a_tflite_of_another(
     quantize.main([str(tmp_path / "first" / "model.h5"), "--recipe", recipe, "--out", str(begun)])
     photos = Pairs(load(*drawn).samples, 64, 1, 0)[0][0]
     model = small(64)
-    unfold.load_weights(model, begun, photos)
+    tflite_weights.load(model, begun, photos)
     asked = keras.models.load_model(tmp_path / "first" / "model.h5", compile=False)(photos, training=False)
     exact = 1e-5 if recipe == "float32" else 5e-3
     np.testing.assert_allclose(model(photos, training=False), asked, atol=exact)
@@ -215,7 +215,7 @@ def test_fused_normalization_is_normalization() -> None:
     rng = np.random.default_rng(4)
     plain.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in plain.get_weights()])
     photos = rng.normal(size=(4, 32, 32, 3)).astype(np.float32)
-    one = normalization.fused(plain)
+    one = fused_batch_norm.fused(plain)
     np.testing.assert_allclose(one(photos, training=False), plain(photos, training=False), atol=1e-5)
     np.testing.assert_allclose(one(photos, training=True), plain(photos, training=True), atol=1e-4)
     for ours, theirs in zip(one.weights, plain.weights, strict=True):  # what it has seen it has kept
@@ -304,7 +304,7 @@ def test_training_sees_the_roundings_that_int8_will_make(tmp_path: Path, depth: 
 
 def test_the_real_network_takes_imagenets_weights() -> None:
     model = network.build(64, 3)
-    network.load_imagenet(model, imagenet.read(imagenet.path()))
+    network.load_imagenet(model, imagenet_weights.read(imagenet_weights.path()))
     assert model.output_shape == (None, 64, 64, 3)
     photo = np.zeros((1, 64, 64, 3), np.float32)
     np.testing.assert_allclose(np.asarray(model(photo)).sum(-1), 1, atol=1e-5)

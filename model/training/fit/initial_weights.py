@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.training.cli import CommandError
-from model.training.nets import unfold
+from model.training.nets import tflite_weights
 
 DrawPhotos = Callable[[], NDArray[np.float32]]
 
@@ -38,7 +38,7 @@ def load_mean(model: keras.Model, files: Sequence[Path], draw_photos: DrawPhotos
 def load(model: keras.Model, file: Path, draw_photos: DrawPhotos) -> None:
     """Set a model's weights to those in one file; arguments and errors are those of `load_mean`."""
     if file.suffix == ".tflite":
-        unfold.load_weights(model, file, draw_photos())
+        tflite_weights.load(model, file, draw_photos())
         return
     try:
         model.set_weights(keras.models.load_model(file, compile=False).get_weights())

@@ -24,7 +24,7 @@ from model.training.fit import history, initial_weights, losses
 from model.training.fit.schedule import Phase, ema_momentum, learning_rate
 from model.training.measure import evaluation
 from model.training.measure.evaluation import Candidate, Evaluation
-from model.training.nets import fake_quantization, imagenet, network, normalization
+from model.training.nets import fake_quantization, fused_batch_norm, imagenet_weights, network
 
 CHECKPOINT_FILE = "checkpoint.npz"
 
@@ -140,9 +140,9 @@ def build_model(run: TrainingRun, phase: Phase, previous: keras.Model | None) ->
     elif run.weights:
         load_initial_weights(model, run, phase.size_px)
     else:
-        network.load_imagenet(model, imagenet.read(imagenet.path()))
+        network.load_imagenet(model, imagenet_weights.read(imagenet_weights.path()))
     if phase.form == "batch_norm":
-        return normalization.fused(model)
+        return fused_batch_norm.fused(model)
     model = fake_quantization.folded(model)
     return fake_quantization.fake_quantized(model) if phase.form == "fake_quantized" else model
 

@@ -1,8 +1,8 @@
-"""The bundled model's network: EfficientNet-Lite0 that looks, a light decoder that draws.
+"""The bundled model's network: EfficientNet-Lite0 as encoder, and a light decoder with skip connections.
 
-Everything in it is an operation that the TFLite runtimes run fast in float16 and int8 alike: convolutions,
-depthwise convolutions, ReLU6, additions and bilinear resizes. No transposed convolution, no
-squeeze-and-excitation (Tan and Le 2019, EfficientNet; Google's "lite" variant of 2020).
+It consists of operations that the TFLite runtimes execute fast in float16 and in int8: convolutions, depthwise
+convolutions, ReLU6, additions and bilinear resizing. It has no transposed convolution and no squeeze-and-excitation
+(Tan and Le 2019, EfficientNet; Google's "lite" variant of 2020).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-# blocks, kernel, stride, expansion, channels: EfficientNet-B0's table (Tan and Le 2019, table 1)
+# blocks, kernel, stride, expansion, channels of EfficientNet-B0 (Tan and Le 2019, table 1)
 STAGES = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -25,16 +25,22 @@ STAGES = [
     (1, 3, 1, 6, 320),
 ]
 DECODER_CHANNELS = [128, 80, 48, 32]  # at 1/16, 1/8, 1/4 and 1/2 of the input
-BN = {"epsilon": 1e-3, "momentum": 0.99}
+BATCH_NORM = {"epsilon": 1e-3, "momentum": 0.99}
 
 
 def build(size_px: int, classes: int = 1) -> keras.Model:
-    """Build the network, its weights fresh.
+    """Build the network with new random weights.
 
-    size_px: side of the square input, a multiple of 32
-    classes: channels of the output; 1 for object against background
-    returns: a model from float32 (N, size, size, 3) RGB as (x - 127) / 128 to float32
-        (N, size, size, classes): a sigmoid for one class, a softmax for more
+    Args:
+        size_px: Side of the square input, a multiple of 32.
+        classes: Channels of the output; 1 for one object class against the background.
+
+    Returns:
+        A model from float32 (N, size, size, 3), RGB as (x - 127) / 128, to float32 (N, size, size, classes): a
+        sigmoid for one class, a softmax for more.
+
+    Raises:
+        ValueError: If size_px is not a multiple of 32.
     """
     if size_px % 32:
         raise ValueError(f"the input size must be a multiple of 32, not {size_px}")
@@ -47,9 +53,13 @@ def build(size_px: int, classes: int = 1) -> keras.Model:
 
 
 def encoder(image: Any) -> list[Any]:
-    """Run EfficientNet-Lite0 without its head.
+    """Apply EfficientNet-Lite0 without its head.
 
-    returns: the feature maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input
+    Args:
+        image: (N, size, size, 3).
+
+    Returns:
+        The feature maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input's size.
     """
     x = conv_bn(image, 32, 3, strides=2, name="stem")
     features, block = [], 0
@@ -63,9 +73,14 @@ def encoder(image: Any) -> list[Any]:
 
 
 def decoder(features: list[Any], classes: int) -> Any:
-    """Draw from coarse to fine, each step with the encoder's features of that scale.
+    """Decode from coarse to fine, adding the encoder's features of each scale.
 
-    returns: logits at 1/2 of the input
+    Args:
+        features: The feature maps of `encoder`.
+        classes: Channels of the output.
+
+    Returns:
+        Logits at 1/2 of the input's size.
     """
     *skips, x = features
     x = conv_bn(x, DECODER_CHANNELS[0], 1, name="neck")
@@ -84,7 +99,19 @@ def decoder(features: list[Any], classes: int) -> Any:
 
 
 def mb_conv(x: Any, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Any:
-    """Widen, look around, narrow; add the input where the shape allows (Sandler et al. 2018, MobileNetV2)."""
+    """Apply an inverted residual block: expand, convolve depthwise, project (Sandler et al. 2018, MobileNetV2).
+
+    Args:
+        x: (N, h, w, C).
+        kernel: Side of the depthwise kernel.
+        stride: Stride of the depthwise convolution.
+        expansion: Factor between C and the channels of the depthwise convolution.
+        channels: Channels of the output.
+        name: Prefix of the layers' names.
+
+    Returns:
+        (N, h / stride, w / stride, channels); the input is added if the shapes are equal.
+    """
     inputs, width = x, x.shape[-1] * expansion
     if expansion != 1:
         x = conv_bn(x, width, 1, name=f"{name}_expand")
@@ -96,43 +123,49 @@ def mb_conv(x: Any, kernel: int, stride: int, expansion: int, channels: int, nam
 
 
 def separable(x: Any, channels: int, kernel: int, name: str) -> Any:
-    """Convolve depth by depth, then across (Chollet 2017, Xception)."""
+    """Apply a depthwise separable convolution: depthwise, then pointwise (Chollet 2017, Xception)."""
     return conv_bn(depthwise_bn(x, kernel, 1, name=f"{name}_depthwise"), channels, 1, name=f"{name}_point")
 
 
 def conv_bn(x: Any, channels: int, kernel: int, name: str, strides: int = 1, activation: bool = True) -> Any:
+    """Apply a convolution, batch normalization and, if `activation` is set, ReLU6."""
     x = layers.Conv2D(channels, kernel, strides, "same", use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(**BN, name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x) if activation else x
 
 
 def depthwise_bn(x: Any, kernel: int, strides: int, name: str) -> Any:
+    """Apply a depthwise convolution, batch normalization and ReLU6."""
     x = layers.DepthwiseConv2D(kernel, strides, "same", use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(**BN, name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)
 
 
 def load_imagenet(model: keras.Model, tensors: dict[str, NDArray[np.float32]]) -> None:
-    """Put the encoder's ImageNet weights in place.
+    """Load the encoder's ImageNet weights into the network.
 
-    tensors: as imagenet.read gives them
-    raises: KeyError when a tensor is missing, ValueError when one has another shape
+    Args:
+        model: The network.
+        tensors: As `imagenet_weights.read` returns them.
+
+    Raises:
+        KeyError: If a tensor is missing.
+        ValueError: If a tensor has another shape.
     """
-    for ours, theirs in _encoder_names():
-        kernel = tensors[f"{theirs[0]}.weight"]
-        axes = (2, 3, 0, 1) if "depthwise" in ours else (2, 3, 1, 0)
-        model.get_layer(ours).set_weights([kernel.transpose(axes)])
+    for name, conv, norm in _encoder_names():
+        axes = (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0)
+        model.get_layer(name).set_weights([tensors[f"{conv}.weight"].transpose(axes)])
         parts = ("weight", "bias", "running_mean", "running_var")
-        model.get_layer(f"{ours}_bn").set_weights([tensors[f"{theirs[1]}.{part}"] for part in parts])
+        model.get_layer(f"{name}_bn").set_weights([tensors[f"{norm}.{part}"] for part in parts])
 
 
-def _encoder_names() -> list[tuple[str, tuple[str, str]]]:
-    """Pair each of the encoder's layers with PyTorch's names of its convolution and normalization."""
-    names = [("stem", ("_conv_stem", "_bn0"))]
+def _encoder_names() -> list[tuple[str, str, str]]:
+    """Return the name of each of the encoder's convolutions, and PyTorch's names of it and its normalization."""
+    names = [("stem", "_conv_stem", "_bn0")]
     for block in range(sum(stage[0] for stage in STAGES)):
-        theirs = f"_blocks.{block}"
-        if block > 0:  # the first block does not widen
-            names.append((f"block{block}_expand", (f"{theirs}._expand_conv", f"{theirs}._bn0")))
-        names.append((f"block{block}_depthwise", (f"{theirs}._depthwise_conv", f"{theirs}._bn1")))
-        names.append((f"block{block}_project", (f"{theirs}._project_conv", f"{theirs}._bn2")))
+        prefix = f"_blocks.{block}"
+        if block > 0:  # the first block does not expand
+            names.append((f"block{block}_expand", f"{prefix}._expand_conv", f"{prefix}._bn0"))
+        names.append((f"block{block}_depthwise", f"{prefix}._depthwise_conv", f"{prefix}._bn1"))
+        names.append((f"block{block}_project", f"{prefix}._project_conv", f"{prefix}._bn2"))
     return names

