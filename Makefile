@@ -69,6 +69,7 @@ lock: $(VENV)/test.stamp
 	$(LOCK) tests/training/requirements.in --constraint model/training/requirements.txt --output-file tests/training/requirements.txt
 	for name in ok naive litserve; do $(LOCK_PINS) benchmarks/competitors/$$name/requirements.in --constraint requirements.txt --output-file benchmarks/competitors/$$name/requirements.txt || exit; done
 	$(LOCK_PINS) benchmarks/competitors/flask_tensorflow/requirements.in --output-file benchmarks/competitors/flask_tensorflow/requirements.txt
+	$(LOCK) benchmarks/report/requirements.in --output-file benchmarks/report/requirements.txt
 
 clean:
 	rm -rf .venv* benchmarks/.cache demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*

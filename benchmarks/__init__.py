@@ -1,1 +1,1 @@
-"""The figures of the README, each by one command: `python -m benchmarks.cold`, and so on."""
+"""Benchmarks behind the published figures, one command each: `python -m benchmarks.cold`, and so on."""

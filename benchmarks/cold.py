@@ -1,4 +1,4 @@
-"""From the start of a process to its first mask, and what it then holds: `python -m benchmarks.cold`."""
+"""Cold start: time from process start to the first mask, and memory after it. `python -m benchmarks.cold`."""
 
 from __future__ import annotations
 
@@ -10,52 +10,55 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import command, masks, percentiles, photos, results, sizes, venvs
-from benchmarks.harness.http_exchange import ask_in_a_row
-from benchmarks.harness.lifecycle import in_turn
+from benchmarks.harness.http_exchange import send_repeatedly
+from benchmarks.harness.lifecycle import rotate
 from benchmarks.harness.options import ROOT, Options
-from benchmarks.harness.progress import Progress
-from benchmarks.harness.server_process import ServerFailed, serving
-from benchmarks.harness.servers import ALL, Contestant
-from benchmarks.harness.venvs import Field
+from benchmarks.harness.progress import ProgressBar
+from benchmarks.harness.server_process import ServerFailed, running
+from benchmarks.harness.servers import SERVERS, ServerSpec
+from benchmarks.harness.venvs import ServerSet
 
-ROUNDS, WARM = 7, 10
+ROUNDS, WARM_REQUESTS = 7, 10
 
-Runs = dict[str, dict[str, list[float]]]
+Measurements = dict[str, list[float]]
 
 
 def measure(options: Options) -> dict[str, Any]:
-    """Start every contestant by turns, once unmeasured and then round by round."""
-    field = venvs.prepare(ALL, options)
-    rounds, warm = (1, 2) if options.quick else (ROUNDS, WARM)
-    about = results.machine()
+    """Start each server once per round, after a first round that is not measured."""
+    servers = venvs.prepare(SERVERS, options)
+    rounds, warm_requests = (1, 2) if options.quick else (ROUNDS, WARM_REQUESTS)
+    machine = results.machine()
     photo = photos.small()
-    ours = field.pythons["ours"]
-    right = {size: masks.expected([photo], ours, size)[photo.name] for size in ("photo", "model")}
-    runs: Runs = defaultdict(lambda: defaultdict(list))
-    progress = Progress("cold", (rounds + 1) * len(field.present))
+    ours = servers.pythons["ours"]
+    references = {size: masks.reference([photo], ours, size)[photo.name] for size in ("photo", "model")}
+    measurements: dict[str, Measurements] = defaultdict(lambda: defaultdict(list))
+    progress = ProgressBar("cold", (rounds + 1) * len(servers.available))
     for turn in range(rounds + 1):
-        for contestant in in_turn(field.present, turn):
-            run = runs[contestant.name] if turn else defaultdict(list)  # the first fills the system's caches
+        for spec in rotate(servers.available, turn):
+            values = measurements[spec.name] if turn else defaultdict(list)  # the first round fills the page cache
             try:
-                start_once(contestant, field, photo, right, warm, run)
-            except ServerFailed as reason:
-                field.miss(contestant, reason)
-            progress.step(contestant.title)
+                start_once(spec, servers.pythons[spec.name], photo, references, warm_requests, values)
+            except ServerFailed as error:
+                servers.mark_absent(spec, error)
+            progress.step(spec.title)
     return {
-        "machine": about,
+        "machine": machine,
         "quick": options.quick,
         "photo": {"width": photo.size_wh[0], "height": photo.size_wh[1], "bytes": len(photo.data)},
-        "contestants": {one.name: summarise(one, runs[one.name], field, options) for one in field.present},
-        "absent": field.absent,
+        "servers": {
+            spec.name: summarise(spec, measurements[spec.name], servers, options) for spec in servers.available
+        },
+        "absent": servers.absent,
         "source_zipped_mb": sizes.source_zipped_mb(),
-        "steps": steps(ours, photo, rounds),
+        "steps": startup_steps(ours, photo, rounds),
     }
 
 
-def steps(python: Path, photo: photos.Photo, rounds: int) -> dict[str, percentiles.Summary]:
-    """Take a start of ours apart, once unmeasured and then so many times.
+def startup_steps(python: Path, photo: photos.Photo, rounds: int) -> dict[str, percentiles.Summary]:
+    """Measure the steps of our own start in fresh processes, the first of which is not measured.
 
-    returns: milliseconds by step, in their order
+    Returns:
+        Milliseconds by step, in their order.
     """
     times_ms: dict[str, list[float]] = defaultdict(list)
     for turn in range(rounds + 1):
@@ -67,40 +70,50 @@ def steps(python: Path, photo: photos.Photo, rounds: int) -> dict[str, percentil
 
 
 def start_once(
-    contestant: Contestant,
-    field: Field,
+    spec: ServerSpec,
+    python: Path,
     photo: photos.Photo,
-    right: dict[str, bytes],
-    warm: int,
-    run: dict[str, list[float]],
+    references: dict[str, bytes],
+    warm_requests: int,
+    values: Measurements,
 ) -> None:
-    """Start a server, take its first mask, then its memory, then some more masks.
+    """Start a server, request a mask, read its memory, then request some more masks.
 
-    raises: ServerFailed, WrongMask
+    Args:
+        spec: The server to start.
+        python: Its interpreter.
+        photo: Photo to send.
+        references: The reference masks, by size (`photo` and `model`).
+        warm_requests: Requests after the first mask.
+        values: Lists that the measurements are appended to.
+
+    Raises:
+        ServerFailed: If the server does not start.
+        WrongMask: If it returns a wrong mask.
     """
-    wanted = right["model" if contestant.answers == "tensor" else "photo"]
-    question = contestant.question(photo.data, photo.content_type)
-    with serving(contestant, field.pythons[contestant.name]) as server:
-        first, ms = server.first_reply(question)
-        run["pss_mb"].append(server.pss_mb())
-        replies = ask_in_a_row(server.port, question, warm)
-    run["cold_ms"].append(ms)
-    run["warm_ms"].extend(reply.ms for reply in replies)
-    run["answer_bytes"].append(len(first.body))
-    run["agreement"].extend(masks.check(contestant, reply.body, wanted) for reply in (first, *replies))
+    reference = references["model" if spec.output == "tensor" else "photo"]
+    request = spec.request(photo.data, photo.content_type)
+    with running(spec, python) as server:
+        first, ms = server.first_response(request)
+        values["pss_mb"].append(server.pss_mb())
+        responses = send_repeatedly(server.port, request, warm_requests)
+    values["cold_ms"].append(ms)
+    values["warm_ms"].extend(response.ms for response in responses)
+    values["response_bytes"].append(len(first.body))
+    values["agreement"].extend(masks.check(spec, response.body, reference) for response in (first, *responses))
 
 
-def summarise(contestant: Contestant, run: dict[str, list[float]], field: Field, options: Options) -> dict[str, Any]:
-    """Give a contestant's medians and spread."""
-    foreign = not options.install or (contestant.name == "older" and options.older_python)
+def summarise(spec: ServerSpec, values: Measurements, servers: ServerSet, options: Options) -> dict[str, Any]:
+    """Return the medians and ranges of a server."""
+    shared_python = not options.install or (spec.name == "flask_tensorflow" and options.flask_tensorflow_python)
     return {
-        "title": contestant.title,
-        "cold_ms": percentiles.summary(run["cold_ms"]),
-        "warm_ms": percentiles.summary(run["warm_ms"]),
-        "pss_mb": percentiles.summary(run["pss_mb"]),
-        "answer_bytes": int(run["answer_bytes"][0]),
-        "agreement": round(min(run["agreement"]), 5),
-        "installed_mb": None if foreign else sizes.installed_mb(field.pythons[contestant.name]),
+        "title": spec.title,
+        "cold_ms": percentiles.summary(values["cold_ms"]),
+        "warm_ms": percentiles.summary(values["warm_ms"]),
+        "pss_mb": percentiles.summary(values["pss_mb"]),
+        "response_bytes": int(values["response_bytes"][0]),
+        "agreement": round(min(values["agreement"]), 5),
+        "installed_mb": None if shared_python else sizes.installed_mb(servers.pythons[spec.name]),
     }
 
 

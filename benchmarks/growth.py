@@ -1,4 +1,4 @@
-"""What grows with the photo, and what with the classes: `python -m benchmarks.growth`."""
+"""Time and memory as functions of the photo's size and of the number of classes. `python -m benchmarks.growth`."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import command, many_classes, masks, percentiles, photos, results, venvs
-from benchmarks.harness.http_exchange import ask_in_a_row
+from benchmarks.harness.http_exchange import send_repeatedly
 from benchmarks.harness.options import CACHE, MODEL, Options
 from benchmarks.harness.photos import Photo
-from benchmarks.harness.progress import Progress
-from benchmarks.harness.server_process import serving
-from benchmarks.harness.venvs import Field
+from benchmarks.harness.progress import ProgressBar
+from benchmarks.harness.server_process import running
+from benchmarks.harness.servers import SERVERS
 
 MEGAPIXELS = (0.25, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 36.0, 48.0)
 CLASSES = (2, 3, 5, 10, 20, 50, 100, 150)
-ROUNDS, IN_A_ROW, CLASSES_MEGAPIXELS = 3, 9, 1.0
+ROUNDS, REQUESTS, MEGAPIXELS_OF_CLASSES = 3, 9, 1.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """One point of a curve."""
+    """One point of a curve.
+
+    Attributes:
+        x: Megapixels or number of classes.
+        photo: Photo to send.
+        model: Model of the server.
+    """
 
     x: float
     photo: Photo
@@ -33,33 +39,34 @@ class Case:
 
 def measure(options: Options) -> dict[str, Any]:
     """Measure both curves."""
-    ready = venvs.prepare(["ours"], options)
-    about = results.machine()
+    python = venvs.prepare(["ours"], options).pythons["ours"]
+    machine = results.machine()
     sizes = (0.25, 1.0, 4.0) if options.quick else MEGAPIXELS
     counts = (2, 5, 20) if options.quick else CLASSES
-    by_size = [Case(one, photos.of(one), MODEL) for one in sizes]
-    photo = photos.of(CLASSES_MEGAPIXELS)
-    by_classes = [Case(one, photo, many_classes.write(CACHE / "models" / f"{one}.tflite", one)) for one in counts]
+    by_size = [Case(size, photos.of(size), MODEL) for size in sizes]
+    photo = photos.of(MEGAPIXELS_OF_CLASSES)
+    by_classes = [
+        Case(count, photo, many_classes.write(CACHE / "models" / f"{count}.tflite", count)) for count in counts
+    ]
     return {
-        "machine": about,
+        "machine": machine,
         "quick": options.quick,
-        "megapixels": curve(by_size, ready, options.quick),
-        "classes": curve(by_classes, ready, options.quick),
+        "megapixels": curve(by_size, python, options.quick),
+        "classes": curve(by_classes, python, options.quick),
         "classes_photo_megapixels": round(photo.megapixels, 2),
     }
 
 
-def curve(cases: Sequence[Case], ready: Field, quick: bool) -> dict[str, Any]:
-    """Measure the cases by turns, a fresh server for each, and fit a line to time and to memory."""
-    rounds, in_a_row = (1, 2) if quick else (ROUNDS, IN_A_ROW)
+def curve(cases: Sequence[Case], python: Path, quick: bool) -> dict[str, Any]:
+    """Measure each case with a fresh server, round by round, and fit a line to time and to memory."""
+    rounds, requests = (1, 2) if quick else (ROUNDS, REQUESTS)
     times_ms: dict[float, list[float]] = defaultdict(list)
     peaks_mb: dict[float, list[float]] = defaultdict(list)
-    python = ready.pythons["ours"]
-    right = {case: masks.expected([case.photo], python, model=case.model)[case.photo.name] for case in cases}
-    progress = Progress("growth", rounds * len(cases))
+    references = {case: masks.reference([case.photo], python, model=case.model)[case.photo.name] for case in cases}
+    progress = ProgressBar("growth", rounds * len(cases))
     for _ in range(rounds):
         for case in cases:
-            ms, peak_mb = visit(case, ready, right[case], in_a_row)
+            ms, peak_mb = measure_case(case, python, references[case], requests)
             times_ms[case.x] += ms
             peaks_mb[case.x].append(peak_mb)
             progress.step(f"{case.photo.name}, {case.model.stem}")
@@ -73,24 +80,27 @@ def curve(cases: Sequence[Case], ready: Field, quick: bool) -> dict[str, Any]:
     }
 
 
-def visit(case: Case, ready: Field, right: bytes, in_a_row: int) -> tuple[list[float], float]:
-    """Start a server, and send it one photo a few times.
+def measure_case(case: Case, python: Path, reference: bytes, requests: int) -> tuple[list[float], float]:
+    """Start a server and send it the photo a few times.
 
-    returns: milliseconds of each, and the peak of memory: what the server holds before any photo, each shared page
-        counted once, and what its processes grew by at their highest
-    raises: WrongMask
+    Returns:
+        The milliseconds of each response, and the peak memory in MB: the PSS before any photo, plus the growth of each
+        process to its peak.
+
+    Raises:
+        WrongMask: If a response differs from the reference mask.
     """
-    contestant = ready.present[0]
-    question = contestant.question(case.photo.data, case.photo.content_type)
-    with serving(contestant, ready.pythons["ours"], env={"MODEL_URI": str(case.model)}) as server:
-        server.wait_until_it_describes_itself()
+    spec = SERVERS["ours"]
+    request = spec.request(case.photo.data, case.photo.content_type)
+    with running(spec, python, env={"MODEL_URI": str(case.model)}) as server:
+        server.wait_until_ready()
         idle_mb, before = server.pss_mb(), server.resident_mb(peak=False)
-        replies = ask_in_a_row(server.port, question, in_a_row)
+        responses = send_repeatedly(server.port, request, requests)
         after = server.resident_mb(peak=True)
-    for reply in replies:
-        masks.check(contestant, reply.body, right)
-    grown_mb = sum(max(0.0, mb - before.get(pid, 0.0)) for pid, mb in after.items())
-    return [reply.ms for reply in replies], idle_mb + grown_mb
+    for response in responses:
+        masks.check(spec, response.body, reference)
+    growth_mb = sum(max(0.0, mb - before.get(pid, 0.0)) for pid, mb in after.items())
+    return [response.ms for response in responses], idle_mb + growth_mb
 
 
 if __name__ == "__main__":

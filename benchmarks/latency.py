@@ -1,4 +1,4 @@
-"""One photo at a time, from small to large, beside the least it can cost: `python -m benchmarks.latency`."""
+"""Latency of single photos by stage, compared with competitors and a lower bound. `python -m benchmarks.latency`."""
 
 from __future__ import annotations
 
@@ -8,75 +8,74 @@ from typing import Any
 
 from benchmarks.harness import command, lifecycle, masks, percentiles, photos, results, venvs
 from benchmarks.harness.floor import Floor
-from benchmarks.harness.http_exchange import Reply, ask_in_a_row
+from benchmarks.harness.http_exchange import Response, send_repeatedly
 from benchmarks.harness.options import Options
 from benchmarks.harness.photos import Photo
-from benchmarks.harness.progress import Progress
-from benchmarks.harness.server_process import Server
-from benchmarks.harness.servers import Contestant
+from benchmarks.harness.progress import ProgressBar
+from benchmarks.harness.server_process import ServerProcess
+from benchmarks.harness.servers import ServerSpec
 
 NAMES = ("ours", "naive", "litserve", "ok")
-ROUNDS, IN_A_ROW = 10, 3
+ROUNDS, REQUESTS = 10, 3
 
 
 def measure(options: Options) -> dict[str, Any]:
-    """Ask every contestant for every photo by turns, and time the floor between them."""
-    field = venvs.prepare(NAMES, options)
-    rounds, in_a_row = (1, 1) if options.quick else (ROUNDS, IN_A_ROW)
-    about = results.machine()
-    taken = [photos.small(), photos.of(1), photos.of(12), photos.of(48), photos.of(12, "png")]
-    taken = [taken[0], taken[2]] if options.quick else taken
-    right = masks.expected(taken, field.pythons["ours"])
-    progress = Progress("latency", rounds * len(taken))
-    answers = []
+    """Send each photo to each server in turn, and time the lower bound in between."""
+    server_set = venvs.prepare(NAMES, options)
+    rounds, requests = (1, 1) if options.quick else (ROUNDS, REQUESTS)
+    machine = results.machine()
+    selected = [photos.small(), photos.of(1), photos.of(12), photos.of(48), photos.of(12, "png")]
+    selected = [selected[0], selected[2]] if options.quick else selected
+    references = masks.reference(selected, server_set.pythons["ours"])
+    progress = ProgressBar("latency", rounds * len(selected))
+    summaries = []
     with contextlib.ExitStack() as stack:
-        servers = lifecycle.start(stack, field, taken[0])
-        for photo in taken:
-            floor = Floor(photo, right[photo.name])
-            replies: dict[str, list[Reply]] = defaultdict(list)
+        servers = lifecycle.start_all(stack, server_set, selected[0])
+        for photo in selected:
+            floor = Floor(photo, references[photo.name])
+            responses: dict[str, list[Response]] = defaultdict(list)
             for turn in range(rounds):
-                for server in lifecycle.in_turn(servers, turn):
-                    with lifecycle.alone(server, servers):
-                        replies[server.contestant.name] += visit(server, photo, in_a_row)
-                with lifecycle.alone(None, servers):
-                    floor.visit(in_a_row)
+                for server in lifecycle.rotate(servers, turn):
+                    with lifecycle.others_paused(server, servers):
+                        responses[server.spec.name] += send(server, photo, requests)
+                with lifecycle.others_paused(None, servers):
+                    floor.measure(requests)
                 progress.step(photo.name)
-            answers.append(summarise(photo, floor, field.present, replies, right[photo.name]))
-    return {"machine": about, "quick": options.quick, "photos": answers, "absent": field.absent}
+            summaries.append(summarise(photo, floor, server_set.available, responses, references[photo.name]))
+    return {"machine": machine, "quick": options.quick, "photos": summaries, "absent": server_set.absent}
 
 
-def visit(server: Server, photo: Photo, in_a_row: int) -> list[Reply]:
-    """Ask a server a few times."""
-    return ask_in_a_row(server.port, server.contestant.question(photo.data, photo.content_type), in_a_row)
+def send(server: ServerProcess, photo: Photo, requests: int) -> list[Response]:
+    """Send a photo to a server a few times."""
+    return send_repeatedly(server.port, server.spec.request(photo.data, photo.content_type), requests)
 
 
 def summarise(
-    photo: Photo, floor: Floor, present: list[Contestant], replies: dict[str, list[Reply]], right: bytes
+    photo: Photo, floor: Floor, specs: list[ServerSpec], responses: dict[str, list[Response]], reference: bytes
 ) -> dict[str, Any]:
-    """Give a photo's medians: of each contestant, of our stages, and of the floor's."""
-    contestants = {}
-    for one in present:
-        own = replies[one.name]
-        share = min(masks.check(one, reply.body, right) for reply in own)
-        contestants[one.name] = {
-            "title": one.title,
-            "ms": percentiles.summary([reply.ms for reply in own]),
-            "agreement": round(share, 5),
-            "answer_bytes": len(own[0].body),
+    """Return the medians of a photo: of each server, of our own stages, and of the lower bound."""
+    servers = {}
+    for spec in specs:
+        own = responses[spec.name]
+        servers[spec.name] = {
+            "title": spec.title,
+            "ms": percentiles.summary([response.ms for response in own]),
+            "agreement": round(min(masks.check(spec, response.body, reference) for response in own), 5),
+            "response_bytes": len(own[0].body),
         }
     stages: dict[str, list[float]] = defaultdict(list)
-    for reply in replies["ours"]:
-        for stage, ms in reply.stages_ms.items():
+    for response in responses["ours"]:
+        for stage, ms in response.stages_ms.items():
             stages[stage].append(ms)
-    best = floor.best()
+    fastest = floor.fastest()
     return {
         "name": photo.name,
         "megapixels": round(photo.megapixels, 2),
         "bytes": len(photo.data),
-        "contestants": contestants,
+        "servers": servers,
         "stages_ms": percentiles.medians(stages),
-        "floor_ms": {stage: round(ms, 3) for stage, (_, ms) in best.items()},
-        "floor_ways": {stage: way for stage, (way, _) in best.items()},
+        "floor_ms": {stage: round(ms, 3) for stage, (_, ms) in fastest.items()},
+        "floor_methods": {stage: method for stage, (method, _) in fastest.items()},
         "floor_same_mask": floor.same_mask,
     }
 

@@ -1,4 +1,4 @@
-"""Many photos at once, and a thousand large ones: `python -m benchmarks.load`."""
+"""Throughput and latency under load, and memory over 1000 large photos. `python -m benchmarks.load`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,97 +17,115 @@ from benchmarks.harness import command, lifecycle, masks, percentiles, photos, r
 from benchmarks.harness.load_generator import Job
 from benchmarks.harness.options import CACHE, ROOT, Options
 from benchmarks.harness.photos import Photo
-from benchmarks.harness.progress import Progress
-from benchmarks.harness.server_process import Server, serving
-from benchmarks.harness.venvs import Field
+from benchmarks.harness.progress import ProgressBar
+from benchmarks.harness.server_process import ServerProcess, running
+from benchmarks.harness.servers import SERVERS
+from benchmarks.harness.venvs import ServerSet
 
 NAMES = ("ours", "litserve", "ok")
 LEVELS, OK_LEVEL = (1, 2, 4, 8, 16, 32, 64), 8
-ROUNDS, SLICE_S = 3, 20.0
-STEADY, QUICK_STEADY = (200, 800), (20, 20)  # requests before each look at what memory is kept
-STEADY_LEVEL, SETTLE_S, SAMPLE_S, FOREVER_S = 8, 2.0, 0.25, 3600.0
+ROUNDS, RUN_S = 3, 20.0
+STEADY_BATCHES, QUICK_STEADY_BATCHES = (200, 800), (20, 20)  # requests before each reading of the idle memory
+STEADY_LEVEL, IDLE_S, SAMPLE_S, UNLIMITED_S = 8, 2.0, 0.25, 3600.0
 
 
 @dataclass
-class Slice:
-    """One run of the generator, and the memory of the server during it: (seconds, MB)."""
+class Run:
+    """One run of the load generator.
 
-    outcome: dict[str, Any]
+    Attributes:
+        result: The `JobResult` as a dict.
+        pss_mb: Memory of the server during the run, as pairs of time (`time.monotonic`) and MB.
+    """
+
+    result: dict[str, Any]
     pss_mb: list[tuple[float, float]]
 
     @property
     def throughput(self) -> float:
-        """Give right answers per second."""
-        return float(self.outcome["right"] / max(1e-9, self.outcome["ended_s"] - self.outcome["began_s"]))
+        """Correct responses per second."""
+        return float(self.result["correct"] / max(1e-9, self.result["end_s"] - self.result["start_s"]))
 
 
 def measure(options: Options) -> dict[str, Any]:
-    """Load every contestant by turns, level by level and round by round, then ours with large photos."""
-    field = venvs.prepare(NAMES, options)
-    about = results.machine()
+    """Load each server in turn, level by level and round by round, then ours with large photos."""
+    servers = venvs.prepare(NAMES, options)
+    machine = results.machine()
     with contextlib.ExitStack() as stack:
-        slices = in_slices(stack, field, options.quick)
+        runs = run_levels(stack, servers, options.quick)
     return {
-        "machine": about,
+        "machine": machine,
         "quick": options.quick,
-        "contestants": {
-            one.name: {"title": one.title, "levels": {str(n): summarise(s) for n, s in slices[one.name].items()}}
-            for one in field.present
+        "servers": {
+            spec.name: {
+                "title": spec.title,
+                "levels": {str(level): summarise(level_runs) for level, level_runs in runs[spec.name].items()},
+            }
+            for spec in servers.available
         },
-        "absent": field.absent,
-        "steady": steady(field, QUICK_STEADY if options.quick else STEADY),
+        "absent": servers.absent,
+        "steady": measure_steady_load(servers, QUICK_STEADY_BATCHES if options.quick else STEADY_BATCHES),
     }
 
 
-def in_slices(stack: contextlib.ExitStack, field: Field, quick: bool) -> dict[str, dict[int, list[Slice]]]:
-    """Run the generator against one server after the other; "ok" takes part once a round, to show what it costs.
+def run_levels(stack: contextlib.ExitStack, server_set: ServerSet, quick: bool) -> dict[str, dict[int, list[Run]]]:
+    """Run the load generator against one server after the other.
 
-    returns: the slices by contestant and level
+    The server "ok" runs at one level only, to show the cost of the load generator itself.
+
+    Args:
+        stack: Stops the servers on exit.
+        server_set: The servers to load.
+        quick: Whether to run two short levels only.
+
+    Returns:
+        The runs by server name and number of requests in flight.
     """
-    levels, rounds, seconds = ((1, 8), 1, 1.5) if quick else (LEVELS, ROUNDS, SLICE_S)
+    levels, rounds, seconds = ((1, 8), 1, 1.5) if quick else (LEVELS, ROUNDS, RUN_S)
     photo = photos.small()
-    right = masks.expected([photo], field.pythons["ours"])[photo.name]
-    servers = lifecycle.start(stack, field, photo, threads=max(LEVELS), workers=os.cpu_count() or 1)
-    jobs = {server: prepare(server, photo, right, seconds) for server in servers}
-    slices: dict[str, dict[int, list[Slice]]] = {one.name: defaultdict(list) for one in field.present}
-    pairs = [(n, one) for n in levels for one in servers if one.contestant.name != "ok" or n == OK_LEVEL]
-    progress = Progress("load", rounds * len(pairs))
+    reference = masks.reference([photo], server_set.pythons["ours"])[photo.name]
+    servers = lifecycle.start_all(stack, server_set, photo, threads=max(LEVELS), workers=os.cpu_count() or 1)
+    jobs = {server: prepare_job(server, photo, reference, seconds) for server in servers}
+    runs: dict[str, dict[int, list[Run]]] = {spec.name: defaultdict(list) for spec in server_set.available}
+    pairs = [(level, server) for level in levels for server in servers if server.spec.name != "ok" or level == OK_LEVEL]
+    progress = ProgressBar("load", rounds * len(pairs))
     for turn in range(rounds):
         for level, server in pairs if turn % 2 == 0 else pairs[::-1]:
-            with lifecycle.alone(server, servers):
-                part = run(server, replace(jobs[server], in_flight=level))
-            slices[server.contestant.name][level].append(part)
-            progress.step(f"{server.contestant.title}, {level} in flight")
-    return {name: dict(sorted(found.items())) for name, found in slices.items()}
+            with lifecycle.others_paused(server, servers):
+                runs[server.spec.name][level].append(run_job(server, replace(jobs[server], in_flight=level)))
+            progress.step(f"{server.spec.title}, {level} in flight")
+    return {name: dict(sorted(by_level.items())) for name, by_level in runs.items()}
 
 
-def prepare(server: Server, photo: Photo, right: bytes, seconds: float) -> Job:
-    """Write down what a server is asked and what it must answer: the bytes of its own first answer, once checked.
+def prepare_job(server: ServerProcess, photo: Photo, reference: bytes, seconds: float) -> Job:
+    """Write the files of a job: the request, and the server's first response as the expected body.
 
-    raises: WrongMask
+    Raises:
+        WrongMask: If the first response is not the right mask.
     """
-    question = server.contestant.question(photo.data, photo.content_type)
-    first, _ = server.first_reply(question)
-    masks.check(server.contestant, first.body, right)
+    request = server.spec.request(photo.data, photo.content_type)
+    first, _ = server.first_response(request)
+    masks.check(server.spec, first.body, reference)
     folder = CACHE / "jobs"
     folder.mkdir(parents=True, exist_ok=True)
-    request_file, right_file = (folder / f"{server.contestant.name}.{kind}" for kind in ("request", "right"))
-    request_file.write_bytes(question.as_bytes(server.port))
-    right_file.write_bytes(first.body)
-    return Job(server.port, str(request_file), str(right_file), 1, seconds, sys.maxsize)
+    request_file, expected_file = (folder / f"{server.spec.name}.{suffix}" for suffix in ("request", "expected"))
+    request_file.write_bytes(request.to_bytes(server.port))
+    expected_file.write_bytes(first.body)
+    return Job(server.port, str(request_file), str(expected_file), 1, seconds, sys.maxsize)
 
 
-def run(server: Server, job: Job) -> Slice:
-    """Let the generator do a job, and look at the server's memory meanwhile.
+def run_job(server: ServerProcess, job: Job) -> Run:
+    """Run the load generator and sample the server's memory meanwhile.
 
-    raises: WrongMask
+    Raises:
+        WrongMask: If our own server returns a wrong mask.
     """
-    command = [sys.executable, "-m", "benchmarks.harness.load_generator"]
-    found = CACHE / "jobs" / "outcome.json"
+    generator = [sys.executable, "-m", "benchmarks.harness.load_generator"]
+    result_file = CACHE / "jobs" / "result.json"
     samples = []
     pids = server.processes()
-    with found.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=output)
+    with result_file.open("wb") as output:
+        process = subprocess.Popen(generator, cwd=ROOT, stdin=subprocess.PIPE, stdout=output)
         assert process.stdin
         process.stdin.write(json.dumps(asdict(job)).encode())
         process.stdin.close()
@@ -118,60 +136,58 @@ def run(server: Server, job: Job) -> Slice:
         finally:
             process.kill()
             process.wait()
-    outcome = json.loads(found.read_text())
-    if outcome["wrong"] and server.contestant.name == "ours":
-        raise masks.WrongMask(f"{outcome['wrong']} wrong masks with {job.in_flight} in flight")
-    return Slice(outcome, samples)
+    result = json.loads(result_file.read_text())
+    if result["incorrect"] and server.spec.name == "ours":
+        raise masks.WrongMask(f"{result['incorrect']} wrong masks with {job.in_flight} requests in flight")
+    return Run(result, samples)
 
 
-def summarise(slices: list[Slice]) -> dict[str, Any]:
-    """Give a level's figures, all its slices together."""
-    latencies = [ms for part in slices for ms in part.outcome["latencies_ms"]] or [0.0]
-    errors: dict[str, int] = {}
-    for part in slices:
-        for name, count in part.outcome["errors"].items():
-            errors[name] = errors.get(name, 0) + count
-    done = max(1, sum(len(part.outcome["done_s"]) for part in slices))
-    pss = [mb for part in slices for _, mb in part.pss_mb]
+def summarise(runs: list[Run]) -> dict[str, Any]:
+    """Return the figures of one level over all its runs."""
+    latencies = [ms for run in runs for ms in run.result["latencies_ms"]] or [0.0]
+    errors: Counter[str] = Counter()
+    for run in runs:
+        errors.update(run.result["errors"])
+    responses = max(1, sum(len(run.result["response_times_s"]) for run in runs))
     return {
-        "throughput": percentiles.summary([part.throughput for part in slices]),
+        "throughput": percentiles.summary([run.throughput for run in runs]),
         "p50_ms": percentiles.percentile(latencies, 50),
         "p95_ms": percentiles.percentile(latencies, 95),
         "p99_ms": percentiles.percentile(latencies, 99),
-        **{name: sum(part.outcome[name] for part in slices) for name in ("right", "wrong", "busy")},
+        **{name: sum(run.result[name] for run in runs) for name in ("correct", "incorrect", "rejected")},
         "errors": errors,
-        "pss_mb": percentiles.summary(pss),
-        "generator_cpu_ms": round(1000 * sum(part.outcome["cpu_s"] for part in slices) / done, 3),
+        "pss_mb": percentiles.summary([mb for run in runs for _, mb in run.pss_mb]),
+        "generator_cpu_ms": round(1000 * sum(run.result["cpu_s"] for run in runs) / responses, 3),
     }
 
 
-def steady(field: Field, counts: tuple[int, int]) -> dict[str, Any]:
-    """Send ours so many large photos, eight at once, and see what memory it takes and keeps."""
-    ours = next(one for one in field.present if one.name == "ours")
+def measure_steady_load(servers: ServerSet, batches: tuple[int, int]) -> dict[str, Any]:
+    """Send batches of 12-megapixel photos to our server, eight in flight; record its memory during and after each."""
+    python = servers.pythons["ours"]
     photo = photos.of(12)
-    right = masks.expected([photo], field.pythons["ours"])[photo.name]
-    progress = Progress("steady", len(counts))
+    reference = masks.reference([photo], python)[photo.name]
+    progress = ProgressBar("steady", len(batches))
     curve: list[tuple[int, float]] = []
-    kept, asked, wrongs, latencies = [], 0, 0, []
-    with serving(ours, field.pythons["ours"], threads=STEADY_LEVEL) as server:
-        job = prepare(server, photo, right, FOREVER_S)
-        for count in counts:
-            part = run(server, replace(job, in_flight=STEADY_LEVEL, requests=count))
-            done = part.outcome["done_s"]
-            curve += [(asked + sum(when <= at for when in done), round(mb, 1)) for at, mb in part.pss_mb]
-            asked += count
-            wrongs += count - part.outcome["right"]
-            latencies += part.outcome["latencies_ms"]
-            time.sleep(SETTLE_S)
-            kept.append(round(server.pss_mb(), 2))
-            progress.step(f"{asked} photos of 12 megapixels")
+    idle_mb, sent, failed, latencies = [], 0, 0, []
+    with running(SERVERS["ours"], python, threads=STEADY_LEVEL) as server:
+        job = prepare_job(server, photo, reference, UNLIMITED_S)
+        for count in batches:
+            run = run_job(server, replace(job, in_flight=STEADY_LEVEL, requests=count))
+            times = run.result["response_times_s"]
+            curve += [(sent + sum(when <= at for when in times), round(mb, 1)) for at, mb in run.pss_mb]
+            sent += count
+            failed += count - run.result["correct"]
+            latencies += run.result["latencies_ms"]
+            time.sleep(IDLE_S)
+            idle_mb.append(round(server.pss_mb(), 2))
+            progress.step(f"{sent} photos of 12 megapixels")
     return {
-        "requests": asked,
-        "not_right": wrongs,
+        "requests": sent,
+        "failed": failed,
         "p50_ms": round(statistics.median(latencies), 2) if latencies else None,
         "pss_mb": percentiles.summary([mb for _, mb in curve]),
-        "kept_mb": {str(counts[0]): kept[0], str(asked): kept[1]},
-        "growth": round(kept[1] / kept[0] - 1, 4),
+        "idle_mb": {str(batches[0]): idle_mb[0], str(sent): idle_mb[1]},
+        "growth": round(idle_mb[1] / idle_mb[0] - 1, 4),
         "curve": curve,
     }
 

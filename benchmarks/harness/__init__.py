@@ -1,0 +1,1 @@
+"""What all benchmarks share: servers and their environments, load, photos, and statistics."""

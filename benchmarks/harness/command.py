@@ -1,4 +1,4 @@
-"""What every command does around its measuring."""
+"""The main function of every benchmark."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from typing import Any
 from benchmarks.harness import options as command_line
 from benchmarks.harness import results
 from benchmarks.harness.options import Options
-from benchmarks.report import tables
+from benchmarks.report.publish import publish
 
 
 def run(name: str, measure: Callable[[Options], dict[str, Any]]) -> None:
-    """Measure, save, and say what came out; ended from outside, take the servers along."""
+    """Run a benchmark, save its results, and publish all results of the folder.
+
+    Args:
+        name: Name of the benchmark.
+        measure: Returns its results as JSON values.
+    """
     options = command_line.parse(name)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that all servers are stopped
     results.save(options.results, name, measure(options))
-    tables.publish(options.results)
+    publish(options.results, options.install)

@@ -1,4 +1,4 @@
-"""The least that a mask can cost: each stage at its best, in this process, with nothing around it."""
+"""A lower bound of the latency: each stage by its fastest method, in one process with nothing around it."""
 
 from __future__ import annotations
 
@@ -28,108 +28,126 @@ except ModuleNotFoundError:  # Python 3.12 and later
     from ai_edge_litert.interpreter import Interpreter
 
 Pixels = NDArray[np.uint8]
-Way = Callable[[Any], Any]
+Scores = NDArray[np.float32]
+Method = Callable[[Any], Any]
 STAGES = ("decode", "infer", "mask", "encode")
 Image.MAX_IMAGE_PIXELS = None
 
 
 class Floor:
-    """The ways there are to do each stage for one photo, of which the fastest that gives the right mask counts."""
+    """Times the alternative methods of each stage for one photo; only those that lead to the right mask count.
 
-    def __init__(self, photo: Photo, right: bytes, model: Path = MODEL) -> None:
-        """Load the model, and find out which ways lead to the right mask.
+    Attributes:
+        same_mask: Whether any combination of methods leads to the reference mask. If none does, all of them count.
+        methods: For each stage, the methods by name, each with its input.
+        times_ms: For each stage and method, the times measured.
+    """
 
-        right: the PNG by `python -m model`
+    def __init__(self, photo: Photo, reference_png: bytes, model: Path = MODEL) -> None:
+        """Load the model and select the methods.
+
+        Args:
+            photo: Photo to segment.
+            reference_png: Mask of `python -m model`.
+            model: Path of the model.
         """
         self.data, self.size_wh = photo.data, photo.size_wh
         self.card = masks.card(model)
         self.interpreter = Interpreter(model_path=str(model), num_threads=1)
         self.interpreter.allocate_tensors()
         _, height, width, _ = self.interpreter.get_input_details()[0]["shape"]
-        self.input_wh = (int(width), int(height))
-        wanted = masks.object_pixels(right)
-        decoders = {
-            "least DCT scale": partial(decode, cover=1, input_wh=self.input_wh),
-            "twice the input": partial(decode, cover=2, input_wh=self.input_wh),
-            "thumbnail first": partial(decode, cover=1, input_wh=self.input_wh, gap=2.0),
+        input_wh = (int(width), int(height))
+        decoders: dict[str, Method] = {
+            "smallest DCT scale": partial(decode, cover=1, input_wh=input_wh),
+            "twice the input": partial(decode, cover=2, input_wh=input_wh),
+            "reducing gap": partial(decode, cover=1, input_wh=input_wh, gap=2.0),
         }
-        masking: dict[str, Way] = {"table": self.by_table, "packed bits": self.by_bits, "bands": self.by_bands}
-        leads = {
-            (one, two): bool((np.asarray(way(self.scores(decoders[one](self.data)))) == wanted).all())
-            for one in decoders
-            for two, way in masking.items()
+        maskers: dict[str, Method] = {
+            "lookup table": self.mask_by_table,
+            "packed bits": self.mask_by_packing,
+            "bands": self.mask_by_bands,
         }
-        self.same_mask = any(leads.values())
-        good = {pair for pair, leads_there in leads.items() if leads_there or not self.same_mask}
-        self.scored = self.scores(decoders[min(good)[0]](self.data))
-        self.bits = self.by_bits(self.scored)
-        self.ways: dict[str, dict[str, tuple[Way, Any]]] = {
-            "decode": {name: (way, self.data) for name, way in decoders.items() if any(name == one for one, _ in good)},
+        expected = masks.object_pixels(reference_png)
+        correct = {
+            (decoder, masker): bool((np.asarray(mask(self.scores(decoders[decoder](self.data)))) == expected).all())
+            for decoder in decoders
+            for masker, mask in maskers.items()
+        }
+        self.same_mask = any(correct.values())
+        pairs = sorted(pair for pair, is_correct in correct.items() if is_correct or not self.same_mask)
+        scores = self.scores(decoders[pairs[0][0]](self.data))
+        mask = self.mask_by_packing(scores)
+        packed = np.frombuffer(mask.tobytes(), np.uint8).reshape(self.size_wh[1], -1)
+        self.methods: dict[str, dict[str, tuple[Method, Any]]] = {
+            "decode": {name: (decoders[name], self.data) for name, _ in pairs},
             "infer": {"invoke": (lambda _: self.interpreter.invoke(), None)},
-            "mask": {name: (way, self.scored) for name, way in masking.items() if any(name == two for _, two in good)},
-            "encode": {f"level {level}": (partial(encode, level=level), self.bits) for level in (1, 3, 6)}
-            | {"no filter": (partial(image_encode.binary_png, width=self.size_wh[0]), self.packed())},
+            "mask": {name: (maskers[name], scores) for _, name in pairs},
+            "encode": {f"level {level}": (partial(encode, level=level), mask) for level in (1, 3, 6)}
+            | {"no filter": (partial(image_encode.binary_png, width=self.size_wh[0]), packed)},
         }
         self.times_ms: dict[str, dict[str, list[float]]] = {stage: defaultdict(list) for stage in STAGES}
 
-    def visit(self, count: int) -> None:
-        """Time every way of every stage, once to warm up and then so many times."""
-        for stage, ways in self.ways.items():
-            for name, (way, material) in ways.items():
-                way(material)
+    def measure(self, count: int) -> None:
+        """Time every method of every stage `count` times, after one untimed call."""
+        for stage, methods in self.methods.items():
+            for name, (method, argument) in methods.items():
+                method(argument)
                 for _ in range(count):
-                    began = time.perf_counter()
-                    way(material)
-                    self.times_ms[stage][name].append((time.perf_counter() - began) * 1000)
+                    start = time.perf_counter()
+                    method(argument)
+                    self.times_ms[stage][name].append((time.perf_counter() - start) * 1000)
 
-    def best(self) -> dict[str, tuple[str, float]]:
-        """Give, for each stage, the fastest way and its median in milliseconds."""
+    def fastest(self) -> dict[str, tuple[str, float]]:
+        """Return, for each stage, the fastest method and its median in milliseconds."""
         return {
-            stage: min(((name, statistics.median(ms)) for name, ms in ways.items()), key=lambda pair: pair[1])
-            for stage, ways in self.times_ms.items()
+            stage: min(((name, statistics.median(ms)) for name, ms in methods.items()), key=lambda pair: pair[1])
+            for stage, methods in self.times_ms.items()
         }
 
-    def scores(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Run the model: float32 (h, w)."""
+    def scores(self, pixels: Pixels) -> Scores:
+        """Run the model on uint8 (h, w, 3) and return its scores, float32 (h, w)."""
         mean, std = (np.array(self.card[name], np.float32) for name in ("mean", "std"))
         self.interpreter.set_tensor(self.interpreter.get_input_details()[0]["index"], ((pixels - mean) / std)[None])
         self.interpreter.invoke()
-        output: NDArray[np.float32] = self.interpreter.get_tensor(self.interpreter.get_output_details()[0]["index"])
+        output: Scores = self.interpreter.get_tensor(self.interpreter.get_output_details()[0]["index"])
         return output[0, :, :, 0]
 
-    def by_table(self, scores: NDArray[np.float32]) -> Image.Image:
-        """Enlarge as 8 bits, and decide by Pillow's table."""
-        table = [255 * (value >= self.level) for value in range(256)]
+    def mask_by_table(self, scores: Scores) -> Image.Image:
+        """Enlarge the scores as bytes and apply the threshold by a lookup table of Pillow."""
+        table = [255 * (value >= self.threshold_level) for value in range(256)]
         return self.enlarged(scores).point(table, "1")
 
-    def by_bits(self, scores: NDArray[np.float32]) -> Image.Image:
-        """Enlarge as 8 bits, and decide and pack by NumPy."""
-        packed = np.packbits(np.asarray(self.enlarged(scores)) >= self.level, axis=1)
+    def mask_by_packing(self, scores: Scores) -> Image.Image:
+        """Enlarge the scores as bytes, apply the threshold and pack the bits by NumPy."""
+        packed = np.packbits(np.asarray(self.enlarged(scores)) >= self.threshold_level, axis=1)
         return Image.frombytes("1", self.size_wh, packed.tobytes())
 
-    def by_bands(self, scores: NDArray[np.float32]) -> Image.Image:
-        """Enlarge, decide and pack a band at a time, as the function does."""
+    def mask_by_bands(self, scores: Scores) -> Image.Image:
+        """Enlarge, apply the threshold and pack band by band, as the function does."""
         packed = score_map.bits(scores[..., np.newaxis], self.card["threshold"], self.size_wh)
         return Image.frombytes("1", self.size_wh, packed.tobytes())
 
-    def packed(self) -> Pixels:
-        """Give the mask's bits: uint8 (H, W / 8 rounded up)."""
-        return np.frombuffer(self.bits.tobytes(), np.uint8).reshape(self.size_wh[1], -1)
-
-    def enlarged(self, scores: NDArray[np.float32]) -> Image.Image:
-        """Scale the scores to the photo's size."""
-        eight_bits = (scores.clip(0, 1) * 255).round().astype(np.uint8)
-        return Image.fromarray(eight_bits).resize(self.size_wh, Image.Resampling.BILINEAR)
+    def enlarged(self, scores: Scores) -> Image.Image:
+        """Resize scores to the photo's size, as bytes."""
+        levels = (scores.clip(0, 1) * 255).round().astype(np.uint8)
+        return Image.fromarray(levels).resize(self.size_wh, Image.Resampling.BILINEAR)
 
     @property
-    def level(self) -> int:
-        """Give the least 8-bit score that is object."""
+    def threshold_level(self) -> int:
+        """The smallest byte that is object."""
         threshold: float = self.card["threshold"]
         return max(1, math.ceil(threshold * 255))
 
 
 def decode(data: bytes, cover: int, input_wh: tuple[int, int], gap: float | None = None) -> Pixels:
-    """Decode a photo to the model's input: uint8 (h, w, 3)."""
+    """Decode a photo and resize it to the model's input, uint8 (h, w, 3).
+
+    Args:
+        data: Bytes of the image file.
+        cover: Decode a JPEG at the smallest scale that covers this multiple of the input's longer side.
+        input_wh: Width and height of the model's input.
+        gap: `reducing_gap` of `Image.resize`.
+    """
     side = cover * max(input_wh)
     with Image.open(io.BytesIO(data)) as image:
         image.draft("RGB", (side, side))
@@ -138,7 +156,7 @@ def decode(data: bytes, cover: int, input_wh: tuple[int, int], gap: float | None
 
 
 def encode(image: Image.Image, level: int) -> bytes:
-    """Write a PNG."""
+    """Encode a PNG with a compression level of zlib."""
     with io.BytesIO() as file:
         image.save(file, "PNG", compress_level=level)
         return file.getvalue()

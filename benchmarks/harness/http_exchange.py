@@ -1,4 +1,4 @@
-"""One question to a server on this machine, and its reply."""
+"""HTTP requests to a server on this machine, with the time each response took."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
-class Question:
-    """A request, but for the server it goes to."""
+class Request:
+    """A POST request, independent of the server's port."""
 
     path: str
     content_type: str
     body: bytes
 
-    def as_bytes(self, port: int) -> bytes:
-        """Write it as HTTP/1.1."""
+    def to_bytes(self, port: int) -> bytes:
+        """Return the request as HTTP/1.1 text for a port of this machine."""
         head = (
             f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
             f"Content-Type: {self.content_type}\r\nContent-Length: {len(self.body)}\r\n\r\n"
@@ -27,8 +27,15 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What came back, and the milliseconds from the first byte out to the last byte in."""
+class Response:
+    """A response.
+
+    Attributes:
+        status: HTTP status.
+        headers: Header values by lower-case name.
+        body: Response body.
+        ms: Milliseconds from the first byte sent to the last byte received.
+    """
 
     status: int
     headers: dict[str, str]
@@ -37,47 +44,51 @@ class Reply:
 
     @property
     def stages_ms(self) -> dict[str, float]:
-        """Read Server-Timing; what it leaves unsaid of the whole is `http`."""
-        parts = [part.strip().partition(";dur=") for part in self.headers.get("server-timing", "").split(",")]
-        stages = {name: float(ms) for name, _, ms in parts if ms}
+        """The durations in `Server-Timing`; the remainder of the total time is `http`."""
+        entries = [entry.strip().partition(";dur=") for entry in self.headers.get("server-timing", "").split(",")]
+        stages = {name: float(ms) for name, _, ms in entries if ms}
         return {**stages, "http": self.ms - sum(stages.values())}
 
 
 class Connection:
-    """A connection that is kept alive from one question to the next."""
+    """A keep-alive connection."""
 
     def __init__(self, port: int) -> None:
-        """Connect.
+        """Connect to a port of this machine.
 
-        raises: OSError
+        Raises:
+            OSError: If nothing listens on the port.
         """
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
         self._http.connect()
 
-    def ask(self, question: Question) -> Reply:
-        """Ask, and read the whole reply.
+    def send(self, request: Request) -> Response:
+        """Send a request and read the whole response.
 
-        raises: OSError, http.client.HTTPException
+        Raises:
+            OSError: If the connection fails or times out.
+            http.client.HTTPException: If the response is not valid HTTP.
         """
-        began = time.perf_counter()
-        self._http.request("POST", question.path, question.body, {"Content-Type": question.content_type})
+        start = time.perf_counter()
+        self._http.request("POST", request.path, request.body, {"Content-Type": request.content_type})
         response = self._http.getresponse()
         body = response.read()
-        ms = (time.perf_counter() - began) * 1000
-        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, body, ms)
+        ms = (time.perf_counter() - start) * 1000
+        return Response(response.status, {name.lower(): value for name, value in response.getheaders()}, body, ms)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._http.close()
 
 
-def ask_in_a_row(port: int, question: Question, count: int) -> list[Reply]:
-    """Ask over one connection, once to warm up and then so many times.
+def send_repeatedly(port: int, request: Request, count: int) -> list[Response]:
+    """Send a request over one connection, once to warm up and then `count` times.
 
-    returns: the replies after the first
+    Returns:
+        The responses after the first.
     """
     connection = Connection(port)
     try:
-        return [connection.ask(question) for _ in range(count + 1)][1:]
+        return [connection.send(request) for _ in range(count + 1)][1:]
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""Several servers on one machine, of which one is awake at a time."""
+"""Several servers on one machine, of which only one runs at a time."""
 
 from __future__ import annotations
 
@@ -7,40 +7,50 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from benchmarks.harness.photos import Photo
-from benchmarks.harness.server_process import Server, ServerFailed, serving
-from benchmarks.harness.venvs import Field
+from benchmarks.harness.server_process import ServerFailed, ServerProcess, running
+from benchmarks.harness.venvs import ServerSet
 
 T = TypeVar("T")
 
 
-def start(stack: contextlib.ExitStack, field: Field, photo: Photo, threads: int = 8, workers: int = 1) -> list[Server]:
-    """Start everyone, and wait until they answer; who does not is absent from then on.
+def start_all(
+    stack: contextlib.ExitStack, servers: ServerSet, photo: Photo, threads: int = 8, workers: int = 1
+) -> list[ServerProcess]:
+    """Start every available server and wait until it responds; a server that does not is marked absent.
 
-    raises: ServerFailed where ours does not
+    Args:
+        stack: Stops the servers on exit.
+        servers: The servers to start.
+        photo: Photo of the first request.
+        threads: Threads of each functions-framework server.
+        workers: Worker processes of LitServe.
+
+    Raises:
+        ServerFailed: If our own server does not respond.
     """
-    servers = []
-    for one in list(field.present):
-        server = stack.enter_context(serving(one, field.pythons[one.name], threads, workers))
+    started = []
+    for spec in list(servers.available):
+        process = stack.enter_context(running(spec, servers.pythons[spec.name], threads, workers))
         try:
-            server.first_reply(one.question(photo.data, photo.content_type))
-            servers.append(server)
-        except ServerFailed as reason:
-            field.miss(one, reason)
-            server.stop()
-    return servers
+            process.first_response(spec.request(photo.data, photo.content_type))
+            started.append(process)
+        except ServerFailed as error:
+            servers.mark_absent(spec, error)
+            process.stop()
+    return started
 
 
 @contextlib.contextmanager
-def alone(server: Server | None, servers: Sequence[Server]) -> Iterator[None]:
-    """Let all others sleep."""
+def others_paused(server: ServerProcess | None, servers: Sequence[ServerProcess]) -> Iterator[None]:
+    """Pause all servers but one, or all if `server` is None."""
     with contextlib.ExitStack() as stack:
         for other in servers:
             if other is not server:
-                stack.enter_context(other.asleep())
+                stack.enter_context(other.paused())
         yield
 
 
-def in_turn(contestants: Sequence[T], turn: int) -> list[T]:
-    """Let another one begin in every round."""
-    first = turn % len(contestants)
-    return [*contestants[first:], *contestants[:first]]
+def rotate(items: Sequence[T], turn: int) -> list[T]:
+    """Rotate a list, so that each round starts with another item."""
+    first = turn % len(items)
+    return [*items[first:], *items[:first]]

@@ -1,6 +1,6 @@
-"""A process of its own that keeps so many requests in flight: one job in JSON on standard input, its outcome on output.
+"""A process that keeps requests in flight: it reads a job as JSON on standard input and prints its result as JSON.
 
-Plain sockets, and answers compared as bytes: it must cost far less than what it measures.
+It uses plain sockets and compares responses as bytes, so that it costs far less CPU than the server it measures.
 """
 
 from __future__ import annotations
@@ -15,100 +15,121 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-ANSWER_LIMIT_S = 120.0
+RESPONSE_TIMEOUT_S = 120.0
 CHUNK_BYTES = 1 << 18
-PAUSE_S, RETRY_AFTER_S = 0.01, 1.0  # after an error; after a 503, as a client would
+PAUSE_AFTER_ERROR_S, PAUSE_AFTER_503_S = 0.01, 1.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to send, so long or so often: files that hold the whole request and the right answer, if any."""
+    """What to send.
+
+    Attributes:
+        port: Port of the server.
+        request_file: File with the whole HTTP request.
+        expected_file: File with the expected response body; any body is accepted if None.
+        in_flight: Requests in flight at once.
+        seconds: Send no request after this time.
+        requests: Send at most this many requests.
+    """
 
     port: int
-    request: str
-    right: str | None
+    request_file: str
+    expected_file: str | None
     in_flight: int
     seconds: float
     requests: int
 
 
 @dataclass
-class Outcome:
-    """What came of it; times are those of time.monotonic, latencies those of right answers."""
+class JobResult:
+    """What happened.
 
-    began_s: float = 0.0
-    ended_s: float = 0.0
+    Attributes:
+        start_s: When the job started, by `time.monotonic`.
+        end_s: When the last response was received.
+        cpu_s: CPU time of the load generator.
+        correct: Responses 200 with the expected body.
+        incorrect: Responses 200 with another body.
+        rejected: Responses 503 with `Retry-After`.
+        errors: Other statuses and connection errors, by name.
+        response_times_s: When each response was received.
+        latencies_ms: Latency of each correct response.
+    """
+
+    start_s: float = 0.0
+    end_s: float = 0.0
     cpu_s: float = 0.0
-    right: int = 0
-    wrong: int = 0
-    busy: int = 0
+    correct: int = 0
+    incorrect: int = 0
+    rejected: int = 0
     errors: Counter[str] = field(default_factory=Counter)
-    done_s: list[float] = field(default_factory=list)
+    response_times_s: list[float] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
 
 
-class Generator:
-    """Keeps requests in flight until the time or the number is used up."""
+class LoadGenerator:
+    """Runs one job."""
 
     def __init__(self, job: Job) -> None:
-        """Read the request and the right answer."""
+        """Read the request and the expected response body."""
         self.job = job
-        self.request = Path(job.request).read_bytes()
-        self.right = Path(job.right).read_bytes() if job.right else None
-        self.left = job.requests
-        self.outcome = Outcome()
+        self.request = Path(job.request_file).read_bytes()
+        self.expected = Path(job.expected_file).read_bytes() if job.expected_file else None
+        self.remaining = job.requests
+        self.result = JobResult()
 
-    async def run(self) -> Outcome:
-        """Do the job."""
-        self.outcome.began_s = time.monotonic()
+    async def run(self) -> JobResult:
+        """Send requests until the time or the number of requests is used up."""
+        self.result.start_s = time.monotonic()
         await asyncio.gather(*(self.keep_one_in_flight() for _ in range(self.job.in_flight)))
-        self.outcome.ended_s = time.monotonic()
-        spent = os.times()
-        self.outcome.cpu_s = spent.user + spent.system
-        return self.outcome
+        self.result.end_s = time.monotonic()
+        times = os.times()
+        self.result.cpu_s = times.user + times.system
+        return self.result
 
     async def keep_one_in_flight(self) -> None:
-        """Send one request after the other, on one connection as long as the server keeps it."""
+        """Send one request after the other, on one connection as long as the server keeps it open."""
         connection: socket.socket | None = None
-        while self.left > 0 and time.monotonic() - self.outcome.began_s < self.job.seconds:
-            self.left -= 1
-            began = time.monotonic()
+        while self.remaining > 0 and time.monotonic() - self.result.start_s < self.job.seconds:
+            self.remaining -= 1
+            start = time.monotonic()
             try:
-                async with asyncio.timeout(ANSWER_LIMIT_S):
+                async with asyncio.timeout(RESPONSE_TIMEOUT_S):
                     connection = connection or await connect(self.job.port)
                     head, body = await exchange(connection, self.request)
             except (OSError, TimeoutError, ValueError) as error:
-                self.outcome.errors[type(error).__name__] += 1
-                hang_up(connection)
+                self.result.errors[type(error).__name__] += 1
+                close(connection)
                 connection = None
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(PAUSE_AFTER_ERROR_S)
                 continue
-            self.count(head, body, began)
+            self.count(head, body, start)
             if b"connection: close" in head:
-                hang_up(connection)
+                close(connection)
                 connection = None
             if head[9:12] == b"503":
-                await asyncio.sleep(RETRY_AFTER_S)
-        hang_up(connection)
+                await asyncio.sleep(PAUSE_AFTER_503_S)
+        close(connection)
 
-    def count(self, head: bytes, body: bytes, began: float) -> None:
-        """Put an answer where it belongs."""
+    def count(self, head: bytes, body: bytes, start: float) -> None:
+        """Record a response to a request that was sent at `start`."""
         status = int(head[9:12])
         now = time.monotonic()
-        self.outcome.done_s.append(round(now, 4))
-        if status == 200 and (self.right is None or body == self.right):
-            self.outcome.right += 1
-            self.outcome.latencies_ms.append(round((now - began) * 1000, 3))
+        self.result.response_times_s.append(round(now, 4))
+        if status == 200 and (self.expected is None or body == self.expected):
+            self.result.correct += 1
+            self.result.latencies_ms.append(round((now - start) * 1000, 3))
         elif status == 200:
-            self.outcome.wrong += 1
+            self.result.incorrect += 1
         elif status == 503 and b"\r\nretry-after:" in head:
-            self.outcome.busy += 1
+            self.result.rejected += 1
         else:
-            self.outcome.errors[f"status {status}"] += 1
+            self.result.errors[f"status {status}"] += 1
 
 
 async def connect(port: int) -> socket.socket:
-    """Connect without waiting for anybody else."""
+    """Connect to a port of this machine without blocking the event loop."""
     connection = socket.socket()
     connection.setblocking(False)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -116,34 +137,39 @@ async def connect(port: int) -> socket.socket:
     return connection
 
 
-def hang_up(connection: socket.socket | None) -> None:
+def close(connection: socket.socket | None) -> None:
     """Close a connection, if there is one."""
     if connection:
         connection.close()
 
 
 async def exchange(connection: socket.socket, request: bytes) -> tuple[bytes, bytes]:
-    """Send a request, and read its answer.
+    """Send a request and read the response.
 
-    returns: the head in small letters, and the body
-    raises: OSError; ValueError for an answer without a length
+    Returns:
+        The head in lower case, and the body.
+
+    Raises:
+        OSError: If the connection fails.
+        ValueError: If the response has no `Content-Length`.
     """
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(connection, request)
-    answer = bytearray()
-    while (end := answer.find(b"\r\n\r\n")) < 0:
-        answer += await received(loop, connection)
-    head = bytes(answer[: end + 2]).lower()
+    response = bytearray()
+    while (end := response.find(b"\r\n\r\n")) < 0:
+        response += await receive(loop, connection)
+    head = bytes(response[: end + 2]).lower()
     length = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
-    while len(answer) < end + 4 + length:
-        answer += await received(loop, connection)
-    return head, bytes(answer[end + 4 :])
+    while len(response) < end + 4 + length:
+        response += await receive(loop, connection)
+    return head, bytes(response[end + 4 :])
 
 
-async def received(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes:
-    """Read what there is.
+async def receive(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes:
+    """Read the next bytes.
 
-    raises: ConnectionError where the server has hung up
+    Raises:
+        ConnectionError: If the server has closed the connection.
     """
     data = await loop.sock_recv(connection, CHUNK_BYTES)
     if not data:
@@ -152,9 +178,9 @@ async def received(loop: asyncio.AbstractEventLoop, connection: socket.socket) -
 
 
 def main() -> None:
-    """Do the job on standard input."""
-    outcome = asyncio.run(Generator(Job(**json.load(sys.stdin))).run())
-    json.dump(asdict(outcome), sys.stdout)
+    """Run the job on standard input."""
+    result = asyncio.run(LoadGenerator(Job(**json.load(sys.stdin))).run())
+    json.dump(asdict(result), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A model of any number of classes: one 1 x 1 convolution, written as a .tflite with no TensorFlow at hand.
+"""A model with any number of classes: one 1 x 1 convolution, written as a .tflite file without TensorFlow.
 
-A .tflite is a FlatBuffer (https://flatbuffers.dev/internals): tables of numbered fields, each field a number
-or the distance to what it stands for. The field numbers are those of TFLite's schema.fbs.
+A .tflite file is a FlatBuffer (https://flatbuffers.dev/internals): tables of numbered fields, each of which is a number
+or an offset. The field numbers are those of TFLite's schema.fbs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ Table = dict[int, Any]  # field number -> int, bytes, str, list of int, list of 
 
 
 def write(file: Path, classes: int) -> Path:
-    """Write a model that tells classes apart by colour, with its card inside."""
+    """Write a model that classifies pixels by colour, with its card embedded.
+
+    Args:
+        file: Path of the model.
+        classes: Number of classes.
+
+    Returns:
+        The path.
+    """
     random = np.random.default_rng(classes)
     weights = random.normal(size=(classes, 1, 1, 3)).astype("<f4")
     biases = random.normal(scale=0.1, size=classes).astype("<f4")
@@ -43,7 +51,7 @@ def write(file: Path, classes: int) -> Path:
 
 
 def network(weights: bytes, biases: bytes, classes: int) -> Table:
-    """Describe the model: tensors 0 input, 1 weights, 2 biases, 3 output; one operator."""
+    """Return the model table: tensors 0 input, 1 weights, 2 biases, 3 output; one operator."""
     tensors = [
         {0: [1, SIDE_PX, SIDE_PX, 3], 2: 0, 3: "photo"},
         {0: [classes, 1, 1, 3], 2: 1, 3: "weights"},
@@ -57,17 +65,14 @@ def network(weights: bytes, biases: bytes, classes: int) -> Table:
 
 
 def flatbuffer(root: Table) -> bytes:
-    """Write a root table, and all that hangs on it, behind the file identifier of TFLite."""
+    """Serialise a root table and everything it refers to, with TFLite's file identifier."""
     out = bytearray(b"\0\0\0\0TFL3")
-    _point(out, 0, _put_table(out, root))
+    _set_offset(out, 0, _append_table(out, root))
     return bytes(out)
 
 
-def _put_table(out: bytearray, table: Table) -> int:
-    """Append a table, each field in four bytes, then what its fields point to.
-
-    returns: where the table begins
-    """
+def _append_table(out: bytearray, table: Table) -> int:
+    """Append a table, four bytes per field, then the values its fields refer to; return its position."""
     fields = sorted(table)
     count = max(fields, default=-1) + 1
     _pad(out, 4)
@@ -82,17 +87,14 @@ def _put_table(out: bytearray, table: Table) -> int:
         if isinstance(table[number], int):
             struct.pack_into("<i", out, slot, table[number])
         else:
-            _point(out, slot, _put(out, table[number]))
+            _set_offset(out, slot, _append(out, table[number]))
     return begin
 
 
-def _put(out: bytearray, value: Any) -> int:
-    """Append what a field points to.
-
-    returns: where it begins
-    """
+def _append(out: bytearray, value: Any) -> int:
+    """Append a value that a field refers to; return its position."""
     if isinstance(value, dict):
-        return _put_table(out, value)
+        return _append_table(out, value)
     _pad(out, DATA_ALIGNMENT, 4)
     begin = len(out)
     out += struct.pack("<I", len(value))
@@ -103,14 +105,14 @@ def _put(out: bytearray, value: Any) -> int:
     else:
         out += bytes(4 * len(value))
         for number, table in enumerate(value):
-            _point(out, begin + 4 + 4 * number, _put_table(out, table))
+            _set_offset(out, begin + 4 + 4 * number, _append_table(out, table))
     return begin
 
 
-def _point(out: bytearray, slot: int, target: int) -> None:
+def _set_offset(out: bytearray, slot: int, target: int) -> None:
     struct.pack_into("<I", out, slot, target - slot)
 
 
 def _pad(out: bytearray, alignment: int, before: int = 0) -> None:
-    """Fill up, so that what comes after so many more bytes is aligned."""
+    """Append zeros until what follows `before` more bytes is aligned."""
     out += bytes(-(len(out) + before) % alignment)

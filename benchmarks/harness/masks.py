@@ -1,4 +1,4 @@
-"""The right masks, and whether an answer is one."""
+"""Reference masks, and the check of a server's response against them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ from PIL import Image
 
 from benchmarks.harness.options import MODEL, ROOT
 from benchmarks.harness.photos import Photo
-from benchmarks.harness.servers import Contestant
+from benchmarks.harness.servers import ServerSpec
 
-AGREEMENT = 0.98  # another program decodes and enlarges in its own way, and differs along the outline
+MIN_AGREEMENT = 0.98  # competitors decode and resize differently, and so differ along the outline
 
 
 class WrongMask(Exception):
-    """An answer that no figure may be taken from."""
+    """A server returned a wrong mask, so that its timings are meaningless."""
 
 
-def expected(photos: Sequence[Photo], python: Path, size: str = "photo", model: Path = MODEL) -> dict[str, bytes]:
-    """Segment photos by `python -m model`.
+def reference(photos: Sequence[Photo], python: Path, size: str = "photo", model: Path = MODEL) -> dict[str, bytes]:
+    """Segment photos with `python -m model`.
 
-    returns: the PNG of each, by the photo's name
+    Args:
+        photos: Photos to segment.
+        python: Interpreter that has the packages of the function.
+        size: Size of the masks, `photo` or `model`.
+        model: Path of the model.
+
+    Returns:
+        The PNG mask of each photo, by the photo's name.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = [str(photo.file) for photo in photos]
@@ -38,46 +45,53 @@ def expected(photos: Sequence[Photo], python: Path, size: str = "photo", model: 
         return {photo.name: Path(folder, f"{photo.file.stem}-mask.png").read_bytes() for photo in photos}
 
 
-def check(contestant: Contestant, body: bytes, right: bytes) -> float:
-    """Hold an answer against the right mask: ours byte for byte, another's pixel by pixel.
+def check(spec: ServerSpec, body: bytes, reference_png: bytes) -> float:
+    """Compare a response with the reference mask: ours byte by byte, a competitor's pixel by pixel.
 
-    right: the PNG by `python -m model`; at the model's size where the answer is a tensor
-    returns: the share of pixels that agree
-    raises: WrongMask
+    Args:
+        spec: The server that responded.
+        body: Response body.
+        reference_png: Mask of `python -m model`, at the model's size for a server that returns a tensor.
+
+    Returns:
+        The share of equal pixels, 0 to 1.
+
+    Raises:
+        WrongMask: If ours differs at all, or a competitor's in more than 2 % of the pixels.
     """
-    if contestant.name == "ours" and body != right:
-        raise WrongMask("the function's answer is not what python -m model writes")
-    if contestant.answers == "ok":
+    if spec.name == "ours" and body != reference_png:
+        raise WrongMask("the response of the function differs from the mask of python -m model")
+    if spec.output == "ok":
         if body != b"ok":
-            raise WrongMask('the function that answers "ok" did not')
+            raise WrongMask('the function that returns "ok" returned something else')
         return 1.0
-    share = agreement(body, right) if contestant.answers == "mask" else tensor_agreement(body, right)
-    if share < AGREEMENT:
-        raise WrongMask(f"{contestant.name} agrees with python -m model on {share:.1%} of the pixels")
+    share = agreement(body, reference_png) if spec.output == "mask" else tensor_agreement(body, reference_png)
+    if share < MIN_AGREEMENT:
+        raise WrongMask(f"{spec.name} agrees with python -m model on {share:.1%} of the pixels only")
     return share
 
 
-def agreement(png: bytes, right: bytes) -> float:
-    """Give the share of pixels on which two masks agree, 0 where their sizes differ."""
-    one, two = object_pixels(png), object_pixels(right)
-    return float((one == two).mean()) if one.shape == two.shape else 0.0
+def agreement(png: bytes, reference_png: bytes) -> float:
+    """Return the share of pixels in which two masks agree, or 0 if their sizes differ."""
+    pixels, expected = object_pixels(png), object_pixels(reference_png)
+    return float((pixels == expected).mean()) if pixels.shape == expected.shape else 0.0
 
 
-def tensor_agreement(answer: bytes, right: bytes) -> float:
-    """Give the same for a tensor (1, h, w, 1) in JSON, decided by the model's own threshold."""
-    scores = np.array(json.loads(answer)["result"], np.float32)[0, :, :, 0]
-    two = object_pixels(right)
-    return float(((scores >= card()["threshold"]) == two).mean()) if scores.shape == two.shape else 0.0
+def tensor_agreement(body: bytes, reference_png: bytes) -> float:
+    """Return the agreement of a mask with a (1, h, w, 1) tensor in JSON, after applying the model's threshold."""
+    scores = np.array(json.loads(body)["result"], np.float32)[0, :, :, 0]
+    expected = object_pixels(reference_png)
+    return float(((scores >= card()["threshold"]) == expected).mean()) if scores.shape == expected.shape else 0.0
 
 
 def object_pixels(png: bytes) -> NDArray[np.bool_]:
-    """Read a mask: bool (H, W), true where the object is."""
+    """Decode a mask: bool (H, W), true inside the object."""
     with Image.open(io.BytesIO(png)) as image:
         return np.asarray(image).astype(bool)
 
 
 def card(model: Path = MODEL) -> dict[str, Any]:
-    """Read the card inside the model."""
+    """Return the model card that is embedded in a model file."""
     with zipfile.ZipFile(model) as archive:
-        found: dict[str, Any] = json.loads(archive.read("silhouette.json"))
-    return found
+        content: dict[str, Any] = json.loads(archive.read("silhouette.json"))
+    return content

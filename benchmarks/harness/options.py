@@ -1,4 +1,4 @@
-"""What every command of the benchmarks understands."""
+"""The command-line options that all benchmarks share."""
 
 from __future__ import annotations
 
@@ -7,40 +7,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parents[1]
-ROOT = HERE.parent
-CACHE = HERE / ".cache"
+BENCHMARKS = Path(__file__).parents[1]
+ROOT = BENCHMARKS.parent
+CACHE = BENCHMARKS / ".cache"
 MODEL = ROOT / "model" / "weights" / "pets.tflite"
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to run.
+    """How to run a benchmark.
 
-    quick: a smoke test of seconds, whose results stay out of the committed ones
-    only: names of the contestants to run; empty for all
-    install: give each contestant its own environment; otherwise this Python runs those that it can
-    older_python: an interpreter that has the older recipe's packages already
+    Attributes:
+        quick: Run a smoke test of a few seconds, whose results are kept apart from the committed ones.
+        only: Names of the servers to run; empty for all.
+        install: Install each server into its own environment; otherwise this Python runs the servers it can run.
+        flask_tensorflow_python: An interpreter that already has the packages of the server `flask_tensorflow`.
     """
 
     quick: bool = False
     only: tuple[str, ...] = ()
     install: bool = True
-    older_python: Path | None = None
+    flask_tensorflow_python: Path | None = None
 
     @property
     def results(self) -> Path:
-        """Tell where results go."""
-        return CACHE / "quick" if self.quick else HERE / "results"
+        """The folder that results are written to."""
+        return CACHE / "quick" if self.quick else BENCHMARKS / "results"
 
 
 def parse(command: str, arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line."""
+    """Parse the command line of `python -m benchmarks.<command>`.
+
+    Args:
+        command: Name of the benchmark.
+        arguments: Command-line arguments; those of this process if None.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{command}")
-    parser.add_argument("--quick", action="store_true", help="a smoke test of seconds; its figures mean nothing")
-    parser.add_argument("--only", default="", metavar="NAMES", help="some of ours,older,litserve,naive,ok")
-    parser.add_argument("--no-install", action="store_true", help="this Python runs ours, naive and ok")
-    parser.add_argument("--older-python", type=Path, metavar="PATH", help="a Python that has its packages")
-    found = parser.parse_args(arguments)
-    only = tuple(name for name in found.only.split(",") if name)
-    return Options(found.quick, only, not found.no_install, found.older_python)
+    parser.add_argument("--quick", action="store_true", help="run a smoke test of a few seconds; ignore its figures")
+    parser.add_argument(
+        "--only", default="", metavar="NAMES", help="run only these of ours,flask_tensorflow,litserve,naive,ok"
+    )
+    parser.add_argument("--no-install", action="store_true", help="install nothing; run ours, naive and ok")
+    parser.add_argument(
+        "--flask-tensorflow-python",
+        type=Path,
+        metavar="PATH",
+        help="a Python interpreter that already has the packages of flask_tensorflow",
+    )
+    parsed = parser.parse_args(arguments)
+    only = tuple(name for name in parsed.only.split(",") if name)
+    return Options(parsed.quick, only, not parsed.no_install, parsed.flask_tensorflow_python)

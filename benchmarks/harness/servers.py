@@ -1,4 +1,4 @@
-"""Who is compared, and how each of them is started and asked."""
+"""The servers that are compared: how each is started, and how a photo is sent to it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.harness.http_exchange import Question
-from benchmarks.harness.options import HERE, ROOT
+from benchmarks.harness.http_exchange import Request
+from benchmarks.harness.options import BENCHMARKS, ROOT
 
-COMPETITORS = HERE / "competitors"
-BOUNDARY = "benchmark-of-silhouette"
+COMPETITORS = BENCHMARKS / "competitors"
+MULTIPART_BOUNDARY = "benchmark-of-silhouette"
 
 
 @dataclass(frozen=True)
-class Contestant:
+class ServerSpec:
     """A server under test.
 
-    title: what tables and pictures call it
-    folder: where it is started
-    command: its arguments after the interpreter's name; {port} and {workers} are filled in
-    upload: how its users send a photo
-    answers: a mask as PNG, the raw tensor as JSON, or nothing of use
+    Attributes:
+        name: Key in results and in the option `--only`.
+        title: Label in tables and charts.
+        folder: Working directory of the server.
+        command: Arguments after the interpreter; `{port}` and `{workers}` are substituted.
+        path: URL path that photos are posted to.
+        upload: Encoding of the photo: raw request body, multipart form, or base64 in JSON.
+        output: Content of a response: a PNG mask, the raw tensor as JSON, or the text "ok".
     """
 
     name: str
@@ -32,43 +35,48 @@ class Contestant:
     command: tuple[str, ...]
     path: str
     upload: Literal["body", "form", "base64"]
-    answers: Literal["mask", "tensor", "ok"]
+    output: Literal["mask", "tensor", "ok"]
 
     @property
     def requirements(self) -> Path:
-        """Tell where its pins are."""
+        """The file with the pinned requirements of the server."""
         return self.folder / "requirements.txt"
 
-    def question(self, photo: bytes, content_type: str) -> Question:
-        """Pack a photo as its users do."""
+    def request(self, photo: bytes, content_type: str) -> Request:
+        """Return the request that uploads a photo to this server.
+
+        Args:
+            photo: Bytes of the image file.
+            content_type: Media type of the image file.
+        """
         if self.upload == "base64":
-            packed = json.dumps({"image": base64.b64encode(photo).decode()}).encode()
-            return Question(self.path, "application/json", packed)
+            body = json.dumps({"image": base64.b64encode(photo).decode()}).encode()
+            return Request(self.path, "application/json", body)
         if self.upload == "form":
             head = (
-                f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="photo"\r\n'
+                f'--{MULTIPART_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="photo"\r\n'
                 f"Content-Type: {content_type}\r\n\r\n"
             )
-            form = head.encode() + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
-            return Question(self.path, f"multipart/form-data; boundary={BOUNDARY}", form)
-        return Question(self.path, content_type, photo)
+            form = head.encode() + photo + f"\r\n--{MULTIPART_BOUNDARY}--\r\n".encode()
+            return Request(self.path, f"multipart/form-data; boundary={MULTIPART_BOUNDARY}", form)
+        return Request(self.path, content_type, photo)
 
 
 FRAMEWORK = ("-m", "functions_framework", "--target", "run", "--host", "127.0.0.1", "--port", "{port}")
-ALL = {
-    one.name: one
-    for one in (
-        Contestant("ours", "Silhouette", ROOT, FRAMEWORK, "/", "body", "mask"),
-        Contestant(
-            "older",
-            "older recipe: Flask, TensorFlow, JSON",
+SERVERS = {
+    spec.name: spec
+    for spec in (
+        ServerSpec("ours", "Silhouette", ROOT, FRAMEWORK, "/", "body", "mask"),
+        ServerSpec(
+            "flask_tensorflow",
+            "Flask + TensorFlow (original article)",
             COMPETITORS / "flask_tensorflow",
             ("app.py",),
             "/predict",
             "form",
             "tensor",
         ),
-        Contestant(
+        ServerSpec(
             "litserve",
             "LitServe, same model",
             COMPETITORS / "litserve",
@@ -77,7 +85,7 @@ ALL = {
             "base64",
             "mask",
         ),
-        Contestant("naive", "naive function, same model", COMPETITORS / "naive", FRAMEWORK, "/", "body", "mask"),
-        Contestant("ok", 'function that answers "ok"', COMPETITORS / "ok", FRAMEWORK, "/", "body", "ok"),
+        ServerSpec("naive", "naive function, same model", COMPETITORS / "naive", FRAMEWORK, "/", "body", "mask"),
+        ServerSpec("ok", 'function that returns "ok"', COMPETITORS / "ok", FRAMEWORK, "/", "body", "ok"),
     )
 }

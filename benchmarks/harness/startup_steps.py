@@ -1,6 +1,6 @@
-"""The steps of a start of ours, taken once, with no server: a process of its own, which `benchmarks.cold` starts.
+"""The steps of our own cold start, measured once in a fresh process that `benchmarks.cold` starts.
 
-It imports what it measures, and so nothing else of ours before.
+The imports are what is measured, so the module imports nothing of the project at its top.
 """
 
 from __future__ import annotations
@@ -11,49 +11,52 @@ import time
 from pathlib import Path
 
 
-def take(data: bytes, began: float) -> dict[str, float]:
-    """Take each step once.
+def measure(data: bytes, started: float) -> dict[str, float]:
+    """Run each step once.
 
-    data: a photo
-    began: when this process was started, by time.time()
-    returns: milliseconds by step
+    Args:
+        data: Bytes of a photo.
+        started: When this process was started, by `time.time`.
+
+    Returns:
+        Milliseconds by step, in their order.
     """
-    times, last = {"Python": (time.time() - began) * 1000}, time.perf_counter()
+    times, last = {"Python": (time.time() - started) * 1000}, time.perf_counter()
 
-    def mark(step: str) -> None:
+    def end_of(step: str) -> None:
         nonlocal last
         now = time.perf_counter()
         times[step], last = (now - last) * 1000, now
 
     import functions_framework  # noqa: F401
 
-    mark("functions-framework, with Flask")
+    end_of("import functions-framework and Flask")
     import numpy  # noqa: F401
 
-    mark("NumPy")
+    end_of("import NumPy")
     from PIL import Image  # noqa: F401
 
-    mark("Pillow")
+    end_of("import Pillow")
     from model.tflite import pool  # noqa: F401
 
-    mark("the TFLite runtime")
+    end_of("import the TFLite runtime")
     from model import options, segmenter
     from model.gcs import download
     from model.serving import settings
 
-    mark("our own modules")
-    set_up = settings.Settings.from_env()
-    model_file = download.local_model_file(set_up.model_uri)
-    mark("the model's checksum")
-    ours = segmenter.Segmenter(set_up, model_file)
-    mark("the model: checks, interpreter, XNNPACK's weights")
-    asked = options.Options.parse({}, ours.card)
-    ours.segment(data, asked)
-    mark("the first mask")
-    ours.segment(data, asked)
-    mark("a mask after it, which no start waits for")
+    end_of("import our own modules")
+    config = settings.Settings.from_env()
+    model = download.local_model_file(config.model_uri)
+    end_of("compute the model's checksum")
+    ours = segmenter.Segmenter(config, model)
+    end_of("load the model: validation, interpreter, XNNPACK weights")
+    default = options.Options.parse({}, ours.card)
+    ours.segment(data, default)
+    end_of("first mask")
+    ours.segment(data, default)
+    end_of("second mask (not part of the start)")
     return {step: round(ms, 3) for step, ms in times.items()}
 
 
 if __name__ == "__main__":
-    print(json.dumps(take(Path(sys.argv[1]).read_bytes(), float(sys.argv[2]))))
+    print(json.dumps(measure(Path(sys.argv[1]).read_bytes(), float(sys.argv[2]))))

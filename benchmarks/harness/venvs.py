@@ -1,7 +1,8 @@
-"""An environment of its own for each contestant, under the cache."""
+"""A virtual environment for each server and for the charts, under the cache folder."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import re
 import subprocess
@@ -12,103 +13,120 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.harness.options import CACHE, Options
-from benchmarks.harness.progress import Progress
-from benchmarks.harness.servers import ALL, Contestant
+from benchmarks.harness.progress import ProgressBar
+from benchmarks.harness.servers import SERVERS, ServerSpec
 
-HERE_TOO = ("ours", "naive", "ok")  # what this Python can run where nothing is to be installed
-INSTALL_S = 1800
+RUN_WITHOUT_INSTALL = ("ours", "naive", "ok")  # servers whose packages this environment has
+INSTALL_TIMEOUT_S = 1800
 
 
-class CannotInstall(Exception):
-    """The installer's own last word."""
+class InstallFailed(Exception):
+    """An environment could not be installed; the message is the installer's last error."""
 
 
 @dataclass
-class Field:
-    """Who takes part, by which interpreter, and who is absent and why."""
+class ServerSet:
+    """The servers of a benchmark run.
 
-    present: list[Contestant] = field(default_factory=list)
+    Attributes:
+        available: Servers that can be started.
+        pythons: Interpreter of each available server, by its name.
+        absent: Why each other server is absent, by its name.
+    """
+
+    available: list[ServerSpec] = field(default_factory=list)
     pythons: dict[str, Path] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
-    def miss(self, contestant: Contestant, reason: Exception) -> None:
-        """Go on without a contestant; without ours there is nothing to go on with.
+    def mark_absent(self, spec: ServerSpec, reason: Exception) -> None:
+        """Continue without a competitor.
 
-        raises: the reason
+        Raises:
+            Exception: The reason, if the server is ours.
         """
-        if contestant.name == "ours":
+        if spec.name == "ours":
             raise reason
-        self.absent[contestant.name] = str(reason)
-        if contestant in self.present:
-            self.present.remove(contestant)
+        self.absent[spec.name] = str(reason)
+        if spec in self.available:
+            self.available.remove(spec)
 
 
-def prepare(names: Iterable[str], options: Options) -> Field:
-    """Make every contestant ready to start, or note why it is absent."""
-    ready = Field()
-    wanted = [ALL[name] for name in names]
-    progress = Progress("install", len(wanted))
-    for contestant in wanted:
+def prepare(names: Iterable[str], options: Options) -> ServerSet:
+    """Install the named servers; one that cannot be installed is marked absent.
+
+    Raises:
+        InstallFailed: If our own server cannot be installed.
+    """
+    servers = ServerSet()
+    specs = [SERVERS[name] for name in names]
+    progress = ProgressBar("install", len(specs))
+    for spec in specs:
         try:
-            if options.only and contestant.name not in ("ours", *options.only):
-                raise CannotInstall("not asked for")
-            ready.pythons[contestant.name] = interpreter(contestant, options)
-            ready.present.append(contestant)
-        except CannotInstall as reason:
-            ready.miss(contestant, reason)
-        progress.step(contestant.title)
-    return ready
+            if options.only and spec.name not in ("ours", *options.only):
+                raise InstallFailed("not selected by --only")
+            servers.pythons[spec.name] = interpreter(spec, options)
+            servers.available.append(spec)
+        except InstallFailed as error:
+            servers.mark_absent(spec, error)
+        progress.step(spec.title)
+    return servers
 
 
-def interpreter(contestant: Contestant, options: Options) -> Path:
-    """Give the Python that has a contestant's packages.
+def interpreter(spec: ServerSpec, options: Options) -> Path:
+    """Return a Python interpreter that has the packages of a server.
 
-    raises: CannotInstall
+    Raises:
+        InstallFailed: If they cannot be installed, or must not be (`--no-install`).
     """
-    if contestant.name == "older" and options.older_python:
-        return options.older_python.absolute()
+    if spec.name == "flask_tensorflow" and options.flask_tensorflow_python:
+        return options.flask_tensorflow_python.absolute()
     if not options.install:
-        if contestant.name not in HERE_TOO:
-            raise CannotInstall("nothing was to be installed")
+        if spec.name not in RUN_WITHOUT_INSTALL:
+            raise InstallFailed("not installed (--no-install)")
         return Path(sys.executable)
-    return installed(contestant.requirements, CACHE / "venvs" / contestant.name)
+    return install(spec.requirements, CACHE / "venvs" / spec.name)
 
 
-def installed(requirements: Path, folder: Path) -> Path:
-    """Install a list of pins into a folder, unless they are there already.
+def install(requirements: Path, folder: Path) -> Path:
+    """Create a virtual environment, unless it already has these requirements.
 
-    returns: the folder's interpreter
-    raises: CannotInstall
+    Args:
+        requirements: File of pinned requirements.
+        folder: Folder of the environment.
+
+    Returns:
+        The environment's interpreter.
+
+    Raises:
+        InstallFailed: If pip fails or takes more than half an hour.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests run in parallel processes
+        return _install(requirements, folder)
+
+
+def _install(requirements: Path, folder: Path) -> Path:
     python = folder / "bin" / "python"
     stamp = folder / "requirements.sha256"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
+    checksum = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == checksum:
         return python
     venv.create(folder, clear=True, with_pip=False, symlinks=True)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(python),
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
     try:
         done = subprocess.run(
-            [*command, "-r", str(requirements)], capture_output=True, text=True, timeout=INSTALL_S, check=False
+            [*pip, "-r", str(requirements)], capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise CannotInstall(f"not installed after {INSTALL_S // 60} minutes") from None
+        raise InstallFailed(f"not installed after {INSTALL_TIMEOUT_S // 60} minutes") from None
     if done.returncode:
-        raise CannotInstall(last_word(done.stderr))
-    stamp.write_text(wanted)
+        raise InstallFailed(last_error(done.stderr))
+    stamp.write_text(checksum)
     return python
 
 
-def last_word(errors: str) -> str:
-    """Give the last error of an installer's output, without addresses and paths."""
-    lines = [line for line in errors.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+def last_error(stderr: str) -> str:
+    """Return the last error line of pip, with URLs and paths replaced by `...`."""
+    lines = [line for line in stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
     return re.sub(r"\S+://\S+|(?<=\s)/\S+", "...", lines[-1])[:200]

@@ -1,0 +1,1 @@
+"""Tables, targets and charts of benchmark results."""

@@ -1,133 +1,244 @@
-"""The pictures of the README, one for each benchmark."""
+"""Charts of benchmark results, as reproducible SVG files: `python -m benchmarks.report.charts FOLDER`.
+
+Only this module needs matplotlib; `benchmarks.report.publish` runs it in an environment that has it.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.percentiles import signed
-from benchmarks.report.drawing import FLOOR, INK, OTHERS, OURS, STAGES, Drawing
-from benchmarks.report.panel import Panel, round_up
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-WIDTH = 820
-COLOURS = {"ours": OURS, "ok": FLOOR, "older": INK, "litserve": OTHERS[0], "naive": OTHERS[1]}
+Result = dict[str, Any]
+
+WIDTH_IN = 11.0
+# The palette of Okabe and Ito (2008), which colour-blind readers can distinguish: https://jfly.uni-koeln.de/color/
+ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+    "#8A8A8A",
+)
+SERVER_COLOURS = {"ours": RED, "flask_tensorflow": PURPLE, "litserve": BLUE, "naive": GREEN, "ok": GREY}
+STAGE_COLOURS = {"decode": SKY, "wait": PURPLE, "infer": BLUE, "mask": RED, "encode": GREEN, "http": ORANGE}
+PATTERN_STYLES = {  # a marker of its own, because the lines coincide at low limits
+    "backfill": ("backfill by the client", RED, "o"),
+    "burst": ("uploads within one hour", BLUE, "s"),
+    "day": ("uploads over one day", GREEN, "^"),
+}
+STYLE = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "silhouette",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E2E2E2",
+    "lines.linewidth": 2,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
 
 
-def cold(result: dict[str, Any]) -> str:
-    """Draw two bars for each contestant: the time to its first mask, and the memory it then holds."""
-    contestants = result["contestants"]
-    row, top, label, half = 34, 52, 250, 215
-    drawing = Drawing(WIDTH, top + row * len(contestants) + 12, "Cold start and memory of each server")
-    for title, key, left in (
-        ("start to first mask, ms", "cold_ms", label),
-        ("memory then, MB (PSS)", "pss_mb", label + 300),
+def cold(result: Result) -> Figure:
+    """Draw the time to the first mask and the memory after it, one bar for each server."""
+    servers = result["servers"]
+    figure = Figure(figsize=(WIDTH_IN, 3.2))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, key, title, unit in (
+        (panels[0], "cold_ms", "Process start to first mask", "ms (median; line: minimum to maximum)"),
+        (panels[1], "pss_mb", "Memory after the first mask", "MB, PSS"),
     ):
-        drawing.text(left, 24, title, 13, bold=True)
-        most = max(one[key]["greatest"] for one in contestants.values())
-        for number, (name, one) in enumerate(contestants.items()):
-            y = top + row * number
-            found = one[key]
-            end = left + half * found["median"] / most
-            drawing.bar(left, y, end - left, 20, COLOURS[name])
-            low, high = (left + half * found[side] / most for side in ("least", "greatest"))
-            drawing.line([(low, y + 10), (high, y + 10)], INK, 1.5)
-            drawing.text(max(end, high) + 6, y + 15, f"{found['median']:.0f}", 12, fill=COLOURS[name], bold=True)
-    for number, (name, one) in enumerate(contestants.items()):
-        fill = OURS if name == "ours" else INK
-        drawing.text(label - 12, top + row * number + 15, one["title"], 12, "end", fill, name == "ours")
-    return drawing.svg()
-
-
-def latency(result: dict[str, Any]) -> str:
-    """Draw two stacked bars for each photo: ours by stage, and the floor."""
-    photos = result["photos"]
-    row, top, left, room = 58, 70, 175, 520
-    drawing = Drawing(WIDTH, top + row * len(photos), "Latency by stage, beside its floor")
-    drawing.text(left, 24, "one photo through HTTP, by stage, and the least it can cost, ms", 13, bold=True)
-    legend(drawing, left, 46, [(stage, colour) for stage, colour in STAGES.items()])
-    most = max(max(sum(one["stages_ms"].values()), sum(one["floor_ms"].values())) for one in photos)
-    for number, photo in enumerate(photos):
-        y = top + row * number
-        kind = photo["name"].rpartition("-")[2].replace("jpg", "jpeg").upper()
-        drawing.text(left - 62, y + 26, f"{photo['megapixels']:g} MP {kind}", 12, "end", bold=True)
-        for lower, (name, stages) in enumerate((("ours", photo["stages_ms"]), ("floor", photo["floor_ms"]))):
-            x, height = float(left), y + 24 * lower
-            drawing.text(left - 8, height + 14, name, 12, "end", OURS if name == "ours" else INK)
-            for stage in STAGES:
-                width = room * max(0.0, stages.get(stage, 0)) / most
-                drawing.bar(x, height, width, 19, STAGES[stage])
-                x += width
-            total = photo["contestants"]["ours"]["ms"]["median"] if name == "ours" else sum(stages.values())
-            drawing.text(x + 6, height + 14, f"{total:.1f}", 12, bold=name == "ours")
-    return drawing.svg()
-
-
-def load(result: dict[str, Any]) -> str:
-    """Draw throughput and p99 over the requests in flight, and memory over a thousand photos."""
-    drawing = Drawing(WIDTH, 300, "Throughput, latency and memory under load")
-    shown = {name: one for name, one in result["contestants"].items() if name != "ok"}
-    levels = sorted({int(level) for one in shown.values() for level in one["levels"]})
-    every = [found for one in shown.values() for found in one["levels"].values()]
-    most = round_up(max(found["throughput"]["greatest"] for found in every))
-    slowest = round_up(max(found["p99_ms"] for found in every))
-    rates = Panel(drawing, 50, 72, 205, 170, levels[0], levels[-1], most, doublings=True)
-    times = Panel(drawing, 330, 72, 195, 170, levels[0], levels[-1], slowest, doublings=True)
-    rates.frame("masks a second", "requests in flight", levels)
-    times.frame("p50 (dashed) and p99, ms", "requests in flight", levels)
-    for name, one in shown.items():
-        xs = [int(level) for level in one["levels"]]
-        found = list(one["levels"].values())
-        spread = [[f["throughput"][side] for f in found] for side in ("least", "greatest", "median")]
-        rates.band(xs, spread[0], spread[1], COLOURS[name])
-        rates.curve(xs, spread[2], COLOURS[name])
-        times.curve(xs, [f["p99_ms"] for f in found], COLOURS[name])
-        times.curve(xs, [f["p50_ms"] for f in found], COLOURS[name], "4 3", dots=False)
-    curve = result["steady"]["curve"]
-    memory = Panel(drawing, 600, 72, 195, 170, 0, result["steady"]["requests"], round_up(max(mb for _, mb in curve)))
-    memory.frame("PSS, MB, 8 in flight", "photos of 12 megapixels", [0, result["steady"]["requests"]])
-    memory.curve([at for at, _ in curve], [mb for _, mb in curve], OURS, dots=False)
-    legend(drawing, 16, 24, [(one["title"], COLOURS[name]) for name, one in shown.items()])
-    return drawing.svg()
-
-
-def growth(result: dict[str, Any]) -> str:
-    """Draw time and peak memory against megapixels and against classes, each with its fit."""
-    drawing = Drawing(WIDTH, 560, "Time and memory against megapixels and classes")
-    parts = (("ms", "time, ms", OURS), ("peak_mb", "peak memory, MB (PSS)", OTHERS[1]))
-    for across, (name, x_title) in enumerate((("megapixels", "megapixels"), ("classes", "classes"))):
-        found = result[name]
-        for down, (key, title, colour) in enumerate(parts):
-            medians = [one["median"] for one in found[key]]
-            panel = Panel(
-                drawing, 60 + 415 * across, 50 + 275 * down, 330, 180, 0, found["x"][-1], round_up(max(medians))
+        for row, (name, server) in enumerate(servers.items()):
+            value = server[key]
+            error = [[value["median"] - value["min"]], [value["max"] - value["median"]]]
+            axes.barh(row, value["median"], 0.65, color=SERVER_COLOURS[name], xerr=error, ecolor="#333333")
+            axes.annotate(
+                f"{value['median']:,.0f}", (value["max"], row), (6, 0), textcoords="offset points", va="center"
             )
-            panel.frame(title, x_title, thinned(found["x"]))
-            line = found[f"{key}_line"]
-            ends = [found["x"][0], found["x"][-1]]
-            fitted = [max(0.0, line["intercept"] + line["slope"] * x) for x in ends]
-            panel.curve(ends, fitted, INK, "5 4", dots=False)
-            for x, y in zip(found["x"], medians, strict=True):
-                drawing.dot(*panel.at(x, y), colour)
-            words = f"{line['intercept']:.1f} {signed(line['slope'])} x, R² {line['r2']:.3f}"
-            drawing.text(panel.left + panel.width, panel.top - 16, words, 11, "end")
-    return drawing.svg()
+        axes.set_title(title)
+        axes.set_xlabel(unit)
+        axes.margins(x=0.12)
+        axes.grid(axis="y", visible=False)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    panels[0].set_yticks(range(len(servers)), [server["title"] for server in servers.values()])
+    panels[0].invert_yaxis()
+    return figure
 
 
-def thinned(xs: Sequence[float]) -> list[float]:
-    """Leave out the values whose numbers would touch the next one's."""
-    kept = [xs[-1]]
-    for x in reversed(xs):
-        if kept[-1] - x >= xs[-1] / 12:
-            kept.append(x)
-    return kept[::-1]
+def latency(result: Result) -> Figure:
+    """Draw two stacked bars for each photo: our stages, and the minimum that they can take."""
+    photos = result["photos"]
+    figure = Figure(figsize=(WIDTH_IN, 1.2 + 0.85 * len(photos)))
+    axes = figure.subplots()
+    ticks: list[tuple[float, str]] = []
+    for number, photo in enumerate(photos):
+        total = photo["servers"]["ours"]["ms"]["median"]
+        for row, name, stages, label in (
+            (number - 0.18, "Silhouette", photo["stages_ms"], f"{total:.1f}"),
+            (number + 0.18, "minimum", photo["floor_ms"], f"{sum(photo['floor_ms'].values()):.1f}"),
+        ):
+            left = 0.0
+            for stage, colour in STAGE_COLOURS.items():
+                width = max(0.0, stages.get(stage, 0.0))
+                axes.barh(row, width, 0.32, left, color=colour, label=stage if not ticks else None)
+                left += width
+            axes.annotate(label, (left, row), (6, 0), textcoords="offset points", va="center")
+            ticks.append((row, f"{photo_title(photo)}, {name}"))
+    axes.set_yticks([row for row, _ in ticks], [label for _, label in ticks])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("ms")
+    axes.set_title("Latency of one photo by stage, and the minimum of these stages")
+    axes.legend(loc="upper right", title="stage")
+    return figure
 
 
-def legend(drawing: Drawing, left: float, y: float, entries: Sequence[tuple[str, str]]) -> None:
-    """Name the colours in a row."""
-    for words, colour in entries:
-        drawing.bar(left, y - 10, 11, 11, colour)
-        drawing.text(left + 17, y, words, 12)
-        left += 40 + 6.6 * len(words)
+def photo_title(photo: Result) -> str:
+    """Return the size and the format of a photo, such as `12 MP JPEG`."""
+    return f"{photo['megapixels']:g} MP {photo['name'].rpartition('-')[2].replace('jpg', 'jpeg').upper()}"
 
 
-DRAW: dict[str, Callable[[dict[str, Any]], str]] = {"cold": cold, "latency": latency, "load": load, "growth": growth}
+def load(result: Result) -> Figure:
+    """Draw throughput and latency against the requests in flight, and memory over a thousand photos."""
+    figure = Figure(figsize=(WIDTH_IN, 3.9))
+    throughput, latencies, memory = figure.subplots(1, 3)
+    for name, server in result["servers"].items():
+        if name == "ok":
+            continue
+        levels, colour = [int(level) for level in server["levels"]], SERVER_COLOURS[name]
+        values = list(server["levels"].values())
+        low, high, median = ([value["throughput"][side] for value in values] for side in ("min", "max", "median"))
+        throughput.fill_between(levels, low, high, color=colour, alpha=0.2, linewidth=0)
+        throughput.plot(levels, median, "o-", color=colour, label=server["title"])
+        for key, line_style in (("p99_ms", "o-"), ("p50_ms", "o--")):
+            latencies.plot(levels, [value[key] for value in values], line_style, color=colour)
+    for axes in (throughput, latencies):
+        log_axis(axes.set_xscale, axes.xaxis, 2, sorted({int(level) for level in result["servers"]["ours"]["levels"]}))
+        axes.set_xlabel("requests in flight")
+    throughput.set_title("Throughput")
+    throughput.set_ylabel("masks per second")
+    throughput.set_ylim(0)
+    throughput.legend(loc="lower right")
+    log_axis(latencies.set_yscale, latencies.yaxis, 10)
+    latencies.set_title("Latency")
+    latencies.set_ylabel("ms")
+    for label, line_style in (("p99", "-"), ("p50", "--")):
+        latencies.plot([], [], line_style, color=GREY, label=label)
+    latencies.legend(loc="upper left")
+    steady = result["steady"]
+    memory.plot(*zip(*steady["curve"], strict=True), color=SERVER_COLOURS["ours"])
+    memory.set_title("Memory, 8 requests in flight")
+    memory.set_xlabel("photos of 12 megapixels processed")
+    memory.set_ylabel("MB, PSS")
+    memory.set_ylim(0)
+    return figure
+
+
+def growth(result: Result) -> Figure:
+    """Draw time and peak memory against megapixels and against classes, each with its fitted line."""
+    figure = Figure(figsize=(WIDTH_IN, 6.2))
+    rows = figure.subplots(2, 2, sharex="col")
+    for row, (key, ylabel, colour) in enumerate(
+        (("ms", "time per photo, ms", RED), ("peak_mb", "peak memory, MB", BLUE))
+    ):
+        for column, name in enumerate(("megapixels", "classes")):
+            axes, curve = rows[row][column], result[name]
+            line = curve[f"{key}_line"]
+            ends = [curve["x"][0], curve["x"][-1]]
+            sign = "-" if line["slope"] < 0 else "+"
+            label = f"{line['intercept']:.1f} {sign} {abs(line['slope']):.2f} x, R² = {line['r2']:.3f}"
+            axes.plot(ends, [line["intercept"] + line["slope"] * x for x in ends], "--", color=GREY, label=label)
+            axes.plot(curve["x"], [value["median"] for value in curve[key]], "o", color=colour, label="median")
+            axes.set_ylim(0)
+            axes.set_xlim(0)
+            axes.set_ylabel(ylabel)
+            axes.legend(loc="upper left")
+            if row:
+                axes.set_xlabel(name)
+    rows[0][0].set_title("By size of the photo")
+    rows[0][1].set_title("By number of classes")
+    return figure
+
+
+def scale(result: Result) -> Figure:
+    """Draw time, instances and cost against `--max-instances`."""
+    limits = result["limits"]
+    figure = Figure(figsize=(WIDTH_IN, 3.9))
+    panels = figure.subplots(1, 3)
+    for axes, title, key in (
+        (panels[0], "Hours until the last mask", "hours"),
+        (panels[1], "Instances at the peak", "peak_instances"),
+        (panels[2], "Cost, US dollars", "usd"),
+    ):
+        for name, cells in result["patterns"].items():
+            label, colour, marker = PATTERN_STYLES[name]
+            values = [cells[str(limit)][key] for limit in limits]
+            values = [value["total"] for value in values] if key == "usd" else values
+            axes.plot(limits, values, marker + "-", color=colour, label=label)
+        axes.set_title(title)
+        axes.set_xlabel("--max-instances")
+        log_axis(axes.set_xscale, axes.xaxis, 10)
+    log_axis(panels[0].set_yscale, panels[0].yaxis, 10)
+    log_axis(panels[1].set_yscale, panels[1].yaxis, 10)
+    panels[2].set_ylim(0)
+    figure.suptitle(f"{result['photos']:,} photos, simulated", x=0.01, ha="left", fontsize=11)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def log_axis(set_scale: Callable[..., None], axis: Any, base: int, ticks: Sequence[int] | None = None) -> None:
+    """Make an axis logarithmic, with plain numbers as tick labels.
+
+    Args:
+        set_scale: Method `set_xscale` or `set_yscale` of the axes.
+        axis: The `xaxis` or `yaxis` of the axes.
+        base: Base of the logarithm.
+        ticks: Values of the ticks; powers of the base if None.
+    """
+    set_scale("log", base=base)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
+    if ticks:
+        axis.set_ticks(ticks)
+        axis.set_minor_locator(NullLocator())
+
+
+CHARTS: dict[str, tuple[Callable[[Result], Figure], str]] = {
+    "cold": (cold, "Cold start and memory of each server"),
+    "latency": (latency, "Latency of one photo by stage"),
+    "load": (load, "Throughput, latency and memory under load"),
+    "growth": (growth, "Time and memory by megapixels and by classes"),
+    "scale": (scale, "Time, instances and cost of many photos, by --max-instances"),
+}
+
+
+def main(folder: Path, extension: str = "svg") -> None:
+    """Draw the charts of all results in a folder."""
+    matplotlib.rcParams.update(STYLE)
+    for name, (chart, title) in CHARTS.items():
+        file = folder / f"{name}.json"
+        if file.is_file():
+            figure = chart(json.loads(file.read_text()))
+            metadata = {"Date": None, "Title": title} if extension == "svg" else {}
+            figure.savefig(file.with_suffix(f".{extension}"), metadata=metadata)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -1,122 +1,165 @@
-"""Tables and pictures of the results there are: `python -m benchmarks.report`."""
+"""Benchmark results as Markdown tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import options as command_line
-from benchmarks.harness import results
 from benchmarks.harness.percentiles import Summary, signed
-from benchmarks.harness.servers import ALL
-from benchmarks.report import charts, targets
+from benchmarks.harness.servers import SERVERS
+from benchmarks.report import targets
+
+Result = dict[str, Any]
+
+SCALE_PATTERNS = {
+    "backfill": "backfill by the client",
+    "burst": "uploads within one hour",
+    "day": "uploads over one day",
+}
+SCALE_LIMITS = (1, 10, 30, 100, 1000)
+SCALE_HEAD = (
+    "arrivals",
+    "max-instances",
+    "peak instances",
+    "hours",
+    "billed instance-hours",
+    "p99 of the wait",
+    "instances, USD",
+    "total, USD",
+    "beyond the free tier, USD",
+    "without a mask",
+)
 
 
-def publish(folder: Path) -> None:
-    """Draw every picture, write every table, and print the tables."""
-    found = results.load(folder)
-    for name, result in found.items():
-        (folder / f"{name}.svg").write_text(charts.DRAW[name](result))
-    text = "\n".join(TABLES[name](result) for name, result in found.items())
-    text += "\nAgainst the targets:\n\n" + table(
-        ("figure", "measured", "target", "reached"), [one.row() for one in targets.compare(found)]
-    )
-    (folder / "table.md").write_text(text)
-    print(text)
-    for name, result in found.items():
-        if result["quick"]:
-            print(f"{name}: a quick run; its figures mean nothing")
-        if result["machine"]["busy_before"] > results.QUIET:
-            print(f"{name}: others used {result['machine']['busy_before']:.0%} of the machine before it began")
+def document(results: dict[str, Result]) -> str:
+    """Return the tables of all results, by the benchmark's name, followed by the targets."""
+    tables = "\n".join(TABLES[name](result) for name, result in results.items())
+    rows = [target.row() for target in targets.compare(results)]
+    return tables + "\nTargets:\n\n" + table(("figure", "measured", "target", "met"), rows)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown."""
+    """Format a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def spread(one: Summary, unit: str = "") -> str:
-    """Write a median and, in brackets, its least and greatest."""
-    return f"{number(one['median'])}{unit} ({number(one['least'])} to {number(one['greatest'])})"
+def median_and_range(summary: Summary) -> str:
+    """Format a median with its range: `24.1 (23.0 to 27.0)`."""
+    return f"{number(summary['median'])} ({number(summary['min'])} to {number(summary['max'])})"
 
 
 def number(value: float) -> str:
-    """Write a number with no more digits than it deserves."""
+    """Format a number: one decimal below 100, none above."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
 
 
-def cold_table(cold: dict[str, Any]) -> str:
-    """Tell of every contestant's start; of an absent one, why."""
+def cold_table(cold: Result) -> str:
+    """Format the cold start of each server, and the steps of our own start."""
     rows = [
         [
-            one["title"],
-            spread(one["cold_ms"]),
-            number(one["warm_ms"]["median"]),
-            number(one["pss_mb"]["median"]),
-            f"{one['answer_bytes']:,}",
-            "-" if one["installed_mb"] is None else number(one["installed_mb"]),
+            server["title"],
+            median_and_range(server["cold_ms"]),
+            number(server["warm_ms"]["median"]),
+            number(server["pss_mb"]["median"]),
+            f"{server['response_bytes']:,}",
+            "-" if server["installed_mb"] is None else number(server["installed_mb"]),
         ]
-        for one in cold["contestants"].values()
+        for server in cold["servers"].values()
     ]
-    rows += [[ALL[name].title, f"absent: {why}", "", "", "", ""] for name, why in cold["absent"].items()]
+    rows += [[SERVERS[name].title, f"absent: {reason}", "", "", "", ""] for name, reason in cold["absent"].items()]
     photo = cold["photo"]
-    about = f"A {photo['width']} x {photo['height']} JPEG; median (least to greatest).\n\n"
-    head = ("server", "start to first mask, ms", "warm, ms", "PSS, MB", "answer, bytes", "installed, MB")
-    steps = [[name, spread(ms)] for name, ms in cold["steps"].items()]
-    return about + table(head, rows) + "\nA start of Silhouette, taken apart:\n\n" + table(("step", "ms"), steps)
+    caption = f"A JPEG of {photo['width']} x {photo['height']}; median (minimum to maximum).\n\n"
+    head = ("server", "start to first mask, ms", "warm, ms", "PSS, MB", "response, bytes", "installed, MB")
+    steps = [[name, median_and_range(ms)] for name, ms in cold["steps"].items()]
+    return caption + table(head, rows) + "\nThe steps of a cold start of Silhouette:\n\n" + table(("step", "ms"), steps)
 
 
-def latency_table(latency: dict[str, Any]) -> str:
-    """Tell of every photo: the floor, and each contestant."""
-    names = [name for name in ALL if name in latency["photos"][0]["contestants"]]
-    head = ("photo", "floor, ms", *(f"{latency['photos'][0]['contestants'][name]['title']}, ms" for name in names))
+def latency_table(latency: Result) -> str:
+    """Format the latency of each photo: the minimum, and each server."""
+    servers = latency["photos"][0]["servers"]
+    names = [name for name in SERVERS if name in servers]
+    head = ("photo", "minimum, ms", *(f"{servers[name]['title']}, ms" for name in names))
     rows = []
     for photo in latency["photos"]:
         floor = number(sum(photo["floor_ms"].values())) + ("" if photo["floor_same_mask"] else ", other mask")
         label = f"{photo['megapixels']:g} megapixels, {photo['name'].rpartition('-')[2].replace('jpg', 'jpeg').upper()}"
-        rows.append([label, floor, *(spread(photo["contestants"][name]["ms"]) for name in names)])
+        rows.append([label, floor, *(median_and_range(photo["servers"][name]["ms"]) for name in names)])
     return absences(latency) + table(head, rows)
 
 
-def load_table(load: dict[str, Any]) -> str:
-    """Tell of every level: what came through, how fast, and what went wrong."""
+def load_table(load: Result) -> str:
+    """Format throughput, latency, failures and memory for each number of requests in flight."""
     rows = []
-    for one in load["contestants"].values():
-        for level, found in one["levels"].items():
-            mishaps = f"{found['busy']} / {sum(found['errors'].values())} / {found['wrong']}"
-            times = [number(found[name]) for name in ("p50_ms", "p95_ms", "p99_ms")]
-            memory = number(found["pss_mb"]["greatest"])
-            rows.append([one["title"], level, spread(found["throughput"]), *times, mishaps, memory])
-    head = ("server", "in flight", "masks a second", "p50, ms", "p95, ms", "p99, ms", "503 / errors / wrong", "PSS, MB")
-    ok = load["contestants"].get("ok", {"levels": {}})["levels"].get("8")
-    own = f"\nThe load generator itself takes {ok['generator_cpu_ms']} ms of CPU a request.\n" if ok else ""
+    for server in load["servers"].values():
+        for level, value in server["levels"].items():
+            failures = f"{value['rejected']} / {sum(value['errors'].values())} / {value['incorrect']}"
+            times = [number(value[name]) for name in ("p50_ms", "p95_ms", "p99_ms")]
+            memory = number(value["pss_mb"]["max"])
+            rows.append([server["title"], level, median_and_range(value["throughput"]), *times, failures, memory])
+    head = (
+        "server",
+        "in flight",
+        "masks per second",
+        "p50, ms",
+        "p95, ms",
+        "p99, ms",
+        "503 / errors / wrong",
+        "PSS, MB",
+    )
+    ok = load["servers"].get("ok", {"levels": {}})["levels"].get("8")
+    generator = f"\nThe load generator takes {ok['generator_cpu_ms']} ms of CPU per request.\n" if ok else ""
     steady = load["steady"]
-    kept = ", ".join(f"{number(mb)} MB after {count}" for count, mb in steady["kept_mb"].items())
-    most = number(steady["pss_mb"]["greatest"])
-    line = f"\n{steady['requests']} photos of 12 megapixels, 8 in flight: at most {most} MB; it keeps {kept}.\n"
-    return absences(load) + table(head, rows) + own + line
+    idle = ", ".join(f"{number(mb)} MB after {count}" for count, mb in steady["idle_mb"].items())
+    peak = number(steady["pss_mb"]["max"])
+    memory = f"\n{steady['requests']} photos of 12 megapixels, 8 in flight: at most {peak} MB; when idle {idle}.\n"
+    return absences(load) + table(head, rows) + generator + memory
 
 
-def growth_table(growth: dict[str, Any]) -> str:
-    """Tell of both fits."""
+def growth_table(growth: Result) -> str:
+    """Format the lines fitted to time and memory."""
     rows = []
     for name, unit in (("megapixels", "megapixel"), ("classes", "class")):
-        for key, measure in (("ms_line", "ms"), ("peak_mb_line", "MB")):
+        for key, quantity, measure in (("ms_line", "time", "ms"), ("peak_mb_line", "peak memory", "MB")):
             line = growth[name][key]
-            text = f"{line['intercept']:.1f} {signed(line['slope'])} for each {unit}"
-            rows.append(["time" if measure == "ms" else "peak memory", f"{text}, {measure}", f"{line['r2']:.3f}"])
-    return "\n" + table(("what grows", "fit", "R²"), rows)
+            text = f"{line['intercept']:.1f} {signed(line['slope'])} per {unit}, {measure}"
+            rows.append([quantity, text, f"{line['r2']:.3f}"])
+    return "\n" + table(("quantity", "fit", "R²"), rows)
 
 
-def absences(result: dict[str, Any]) -> str:
-    """Name who is absent, and why."""
-    return "\n" + "".join(f"{ALL[name].title} is absent: {why}\n\n" for name, why in result["absent"].items())
+def absences(result: Result) -> str:
+    """Name the absent servers with their reasons."""
+    return "\n" + "".join(f"{SERVERS[name].title} is absent: {reason}\n\n" for name, reason in result["absent"].items())
+
+
+def scale_table(scale: Result) -> str:
+    """Format the simulated figures of each arrival pattern at a few limits."""
+    rows = []
+    for pattern, cells in scale["patterns"].items():
+        for limit in [limit for limit in scale["limits"] if limit in SCALE_LIMITS]:
+            cell = cells[str(limit)]
+            rows.append(
+                [
+                    SCALE_PATTERNS[pattern],
+                    str(limit),
+                    str(cell["peak_instances"]),
+                    number(cell["hours"]),
+                    number(cell["billed_hours"]),
+                    duration(cell["wait_s"]["p99"]),
+                    f"{cell['usd']['instances']:.2f}",
+                    f"{cell['usd']['total']:.2f}",
+                    f"{cell['usd_beyond_free_tier']:.2f}",
+                    f"{cell['without_mask']:,}",
+                ]
+            )
+    return f"{scale['photos']:,} photos, simulated:\n\n{table(SCALE_HEAD, rows)}"
+
+
+def duration(seconds: float) -> str:
+    """Format a time in seconds, minutes or hours."""
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.1f} s"
 
 
 TABLES = {"cold": cold_table, "latency": latency_table, "load": load_table, "growth": growth_table}
-
-
-if __name__ == "__main__":
-    publish(command_line.parse("report").results)

@@ -1,17 +1,25 @@
-"""What was to be reached, and whether it was."""
+"""The performance targets, and whether the results meet them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-Results = dict[str, dict[str, Any]]
-SMALL, TWELVE, STEADY = "600x400-jpg", 12.0, 1000
+Result = dict[str, Any]
+SMALL_PHOTO, LARGE_MEGAPIXELS, STEADY_REQUESTS = "600x400-jpg", 12.0, 1000
 
 
 @dataclass(frozen=True)
 class Target:
-    """A figure against its target: at most, or at least where so said."""
+    """A figure and its target.
+
+    Attributes:
+        figure: What is measured.
+        measured: The value, or None if it was not measured.
+        target: The largest value that meets the target, or the smallest if `at_least`.
+        unit: Unit of both values.
+        at_least: Whether the target is a minimum.
+    """
 
     figure: str
     measured: float | None
@@ -20,103 +28,91 @@ class Target:
     at_least: bool = False
 
     @property
-    def reached(self) -> bool | None:
-        """Tell whether it is; None where it was not measured."""
+    def met(self) -> bool | None:
+        """Whether the target is met; None if it was not measured."""
         if self.measured is None:
             return None
         return self.measured >= self.target if self.at_least else self.measured <= self.target
 
     def row(self) -> list[str]:
-        """Write it for a table."""
-        measured = "not measured" if self.measured is None else f"{self.measured:.3g} {self.unit}"
-        word = {True: "yes", False: "**no**", None: "-"}[self.reached]
+        """Return the cells of a table row: figure, measured, target, met."""
         return [
             self.figure,
-            measured,
+            "not measured" if self.measured is None else f"{self.measured:.3g} {self.unit}",
             f"{'at least' if self.at_least else 'at most'} {self.target:.3g} {self.unit}",
-            word,
+            {True: "yes", False: "**no**", None: "-"}[self.met],
         ]
 
 
-def compare(results: Results) -> list[Target]:
-    """Hold all results against their targets."""
+def compare(results: dict[str, Result]) -> list[Target]:
+    """Compare results, by the benchmark's name, with all targets."""
     return (
         cold_targets(results.get("cold")) + latency_targets(results.get("latency")) + load_targets(results.get("load"))
     )
 
 
-def cold_targets(cold: dict[str, Any] | None) -> list[Target]:
-    """Hold the start, and what is deployed, against its targets."""
-    medians = {name: one["cold_ms"]["median"] for name, one in cold["contestants"].items()} if cold else {}
-    installed = cold["contestants"]["ours"]["installed_mb"] if cold else None
+def cold_targets(cold: Result | None) -> list[Target]:
+    """Compare the cold start and the deployed sizes with their targets."""
+    medians = {name: server["cold_ms"]["median"] for name, server in cold["servers"].items()} if cold else {}
+    installed = cold["servers"]["ours"]["installed_mb"] if cold else None
 
-    def against(name: str) -> float | None:
+    def relative_to(name: str) -> float | None:
         return medians["ours"] / medians[name] if name in medians else None
 
     return [
-        Target('cold start to first mask, against "ok"', against("ok"), 1.45),
-        Target("cold start, against the older recipe", against("older"), 1 / 6),
-        Target("cold start, against LitServe", against("litserve"), 1 / 2.5),
+        Target('cold start to first mask, relative to "ok"', relative_to("ok"), 1.45),
+        Target("cold start, relative to Flask + TensorFlow", relative_to("flask_tensorflow"), 1 / 6),
+        Target("cold start, relative to LitServe", relative_to("litserve"), 1 / 2.5),
         Target("deployed source, zipped", cold["source_zipped_mb"] if cold else None, 8, "MB"),
         Target("installed packages", installed, 165, "MB"),
     ]
 
 
-def latency_targets(latency: dict[str, Any] | None) -> list[Target]:
-    """Hold one photo at a time against its targets."""
+def latency_targets(latency: Result | None) -> list[Target]:
+    """Compare the latency of single photos with its targets."""
     photos = latency["photos"] if latency else []
-    small = next((one for one in photos if one["name"] == SMALL), None)
-    large = next((one for one in photos if one["megapixels"] >= TWELVE - 0.1 and one["name"].endswith("jpg")), None)
+    small = next((photo for photo in photos if photo["name"] == SMALL_PHOTO), None)
+    large = next(
+        (photo for photo in photos if photo["megapixels"] >= LARGE_MEGAPIXELS - 0.1 and photo["name"].endswith("jpg")),
+        None,
+    )
+    overhead_ms = _ms(small, "ours") - small["floor_ms"]["infer"] if small else None
+    to_minimum = _ms(large, "ours") / sum(large["floor_ms"].values()) if large else None
+    to_naive = _ms(large, "ours") / _ms(large, "naive") if large and "naive" in large["servers"] else None
     return [
-        Target(
-            "600 x 400 JPEG, beyond the bare invoke",
-            _ms(small, "ours") - small["floor_ms"]["infer"] if small else None,
-            4,
-            "ms",
-        ),
-        Target(
-            "12-megapixel JPEG, against its floor",
-            _ms(large, "ours") / sum(large["floor_ms"].values()) if large else None,
-            1.15,
-        ),
-        Target(
-            "12-megapixel JPEG, against the naive function",
-            _ms(large, "ours") / _ms(large, "naive") if large and "naive" in large["contestants"] else None,
-            0.30,
-        ),
+        Target("600 x 400 JPEG, in addition to inference", overhead_ms, 4, "ms"),
+        Target("12-megapixel JPEG, relative to its minimum", to_minimum, 1.15),
+        Target("12-megapixel JPEG, relative to the naive function", to_naive, 0.30),
     ]
 
 
-def load_targets(load: dict[str, Any] | None) -> list[Target]:
-    """Hold many photos at once against their targets."""
-    levels = load["contestants"]["ours"]["levels"] if load else {}
+def load_targets(load: Result | None) -> list[Target]:
+    """Compare throughput, latency and memory under load with their targets."""
+    levels = load["servers"]["ours"]["levels"] if load else {}
     one, eight, most = (levels.get(name) for name in ("1", "8", "64"))
-    steady = load["steady"] if load and load["steady"]["requests"] == STEADY else None
+    steady = load["steady"] if load and load["steady"]["requests"] == STEADY_REQUESTS else None
+    peak_mb = steady["pss_mb"]["max"] if steady else None
+    growth_percent = steady["growth"] * 100 if steady else None
+    failed = float(steady["failed"]) if steady else None
 
-    def ratio(above: dict[str, Any] | None, below: dict[str, Any] | None) -> float | None:
-        return above["throughput"]["median"] / below["throughput"]["median"] if above and below else None
+    def ratio(level: Result | None, base: Result | None) -> float | None:
+        return level["throughput"]["median"] / base["throughput"]["median"] if level and base else None
 
-    def mishaps(level: dict[str, Any] | None) -> float | None:
-        return float(level["wrong"] + sum(level["errors"].values())) if level else None
+    def failures(level: Result | None) -> float | None:
+        return float(level["incorrect"] + sum(level["errors"].values())) if level else None
 
     return [
-        Target("8 in flight: throughput, against one at a time", ratio(eight, one), 1.8, at_least=True),
-        Target("8 in flight: p99, against p50", eight["p99_ms"] / eight["p50_ms"] if eight else None, 2.5),
-        Target("8 in flight: errors and wrong masks", mishaps(eight), 0, "of all"),
-        Target("64 in flight: throughput, against 8", ratio(most, eight), 0.9, at_least=True),
-        Target("64 in flight: errors but 503, and wrong masks", mishaps(most), 0, "of all"),
-        Target(
-            "1000 photos of 12 megapixels: PSS at its highest",
-            steady["pss_mb"]["greatest"] if steady else None,
-            220,
-            "MB",
-        ),
-        Target(
-            "the same: PSS kept after 1000, beyond that after 200", steady["growth"] * 100 if steady else None, 2, "%"
-        ),
-        Target("the same: errors and wrong masks", float(steady["not_right"]) if steady else None, 0, "of all"),
+        Target("8 in flight: throughput, relative to 1", ratio(eight, one), 1.8, at_least=True),
+        Target("8 in flight: p99, relative to p50", eight["p99_ms"] / eight["p50_ms"] if eight else None, 2.5),
+        Target("8 in flight: errors and wrong masks", failures(eight), 0, "in total"),
+        Target("64 in flight: throughput, relative to 8", ratio(most, eight), 0.9, at_least=True),
+        Target("64 in flight: errors other than 503, and wrong masks", failures(most), 0, "in total"),
+        Target("1000 photos of 12 megapixels: peak PSS", peak_mb, 220, "MB"),
+        Target("1000 photos of 12 megapixels: growth of the idle PSS since 200 photos", growth_percent, 2, "%"),
+        Target("1000 photos of 12 megapixels: errors and wrong masks", failed, 0, "in total"),
     ]
 
 
-def _ms(photo: dict[str, Any], name: str) -> float:
-    return float(photo["contestants"][name]["ms"]["median"])
+def _ms(photo: Result, name: str) -> float:
+    """Return the median latency of a server for a photo."""
+    return float(photo["servers"][name]["ms"]["median"])

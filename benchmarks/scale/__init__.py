@@ -1,1 +1,1 @@
-"""A million photos, simulated: `python -m benchmarks.scale`. What it takes for given is in benchmarks/scale.toml."""
+"""Simulation of a million photos on Cloud Run, for each `--max-instances`: `python -m benchmarks.scale`."""

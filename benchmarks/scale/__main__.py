@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale`: what a million photos take, against --max-instances."""
+"""`python -m benchmarks.scale`: simulate a million photos, or check the simulation against a measured run."""
 
 from __future__ import annotations
 
@@ -11,56 +11,59 @@ from pathlib import Path
 
 from benchmarks.harness import results
 from benchmarks.harness.options import Options
-from benchmarks.scale import check, inputs, pages
-from benchmarks.scale.plan import LIMITS, plan
+from benchmarks.report import tables
+from benchmarks.report.publish import draw
+from benchmarks.scale import inputs
+from benchmarks.scale.check import TOLERANCE, compare
+from benchmarks.scale.plan import LIMITS, simulate_all
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Simulate the plan, or hold the simulation against a measured run; 1 where it does not reproduce it."""
-    asked = parser().parse_args(arguments)
-    if asked.check:
-        return hold_against(asked.check)
-    photos = 20_000 if asked.quick else asked.photos
-    result = plan(photos, asked.limits, inputs.read(), asked.seed, asked.processes)
-    folder = asked.out or Options(quick=asked.quick).results
-    results.save(folder, "scale", {**result, "inputs": inputs.values()})
-    (folder / "scale.svg").write_text(pages.picture(result))
-    print(pages.text(result))
+    """Run the command; return 1 if the check fails, else 0."""
+    options = parser().parse_args(arguments)
+    if options.check:
+        return check(options.check)
+    photos = 20_000 if options.quick else options.photos
+    values = inputs.read()
+    result = simulate_all(photos, options.limits, values, options.seed, options.processes)
+    folder = options.out or Options(quick=options.quick).results
+    results.save(folder, "scale", {**result, "inputs": values})
+    print(tables.scale_table(result))
+    draw(folder)
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    found = argparse.ArgumentParser(prog="python -m benchmarks.scale")
-    found.add_argument("--photos", type=int, default=1_000_000, metavar="N", help="how many photos (1000000)")
-    found.add_argument("--limits", type=numbers, default=LIMITS, metavar="N,N,...", help="of --max-instances")
-    found.add_argument("--seed", type=int, default=1, metavar="N", help="of every draw (1)")
-    found.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="to simulate with")
-    found.add_argument("--quick", action="store_true", help="few photos, out of the committed results")
-    found.add_argument("--out", type=Path, metavar="FOLDER", help="where scale.json and scale.svg go")
-    found.add_argument(
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
+    parser.add_argument("--photos", type=int, default=1_000_000, metavar="N", help="number of photos (1000000)")
+    parser.add_argument("--limits", type=numbers, default=LIMITS, metavar="N,N,...", help="values of --max-instances")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of all random numbers (1)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="parallel processes")
+    parser.add_argument("--quick", action="store_true", help="simulate 20000 photos; keep the committed results")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for scale.json and scale.svg")
+    parser.add_argument(
         "--check",
         type=argparse.FileType("r"),
         metavar="FILE",
-        help="only reproduce a measured run, the JSON of tests.stress.bucket_chaos (- for standard input)",
+        help="check the simulation against a run of tests.stress.bucket_chaos: its JSON, or - for standard input",
     )
-    return found
+    return parser
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Read a list of numbers."""
+    """Parse a comma-separated list of integers."""
     return tuple(sorted({int(part) for part in text.split(",")}))
 
 
-def hold_against(file: Iterable[str]) -> int:
-    """Say how far the simulation is from each measured figure."""
-    run = check.brought_over(json.loads([line for line in file if line.strip()][-1]))
-    rows = check.compare(run, check.simulate(run))
-    for name, measured, simulated, off in rows:
-        print(f"{name}: measured {measured:.2f}, simulated {simulated:.2f}, {off:+.1%}")
-    if check.reproduces(rows):
+def check(file: Iterable[str]) -> int:
+    """Print the error of the simulation against a measured run; return 1 if it exceeds the tolerance."""
+    rows = compare(json.loads([line for line in file if line.strip()][-1]))
+    for name, measured, simulated, error in rows:
+        print(f"{name}: measured {measured:.2f}, simulated {simulated:.2f}, {error:+.1%}")
+    if all(abs(error) <= TOLERANCE for *_, error in rows):
         return 0
-    print(f"the simulation is off by more than {check.NEAR_ENOUGH:.0%}: do not believe it", file=sys.stderr)
+    print(f"the simulation is off by more than {TOLERANCE:.0%}; do not rely on it", file=sys.stderr)
     return 1
 
 

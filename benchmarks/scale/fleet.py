@@ -1,26 +1,25 @@
-"""Instances, as Cloud Run has them: one that works, and the few figures that rule how many there are."""
+"""Instances of Cloud Run: one instance with its billing, and the autoscaler."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from heapq import heapreplace
 from math import ceil
 
-from benchmarks.scale.inputs import Inputs
-
 
 @dataclass(frozen=True)
 class Fleet:
-    """What instances are like and when there are more or fewer.
+    """The configuration of all instances; scale.toml explains the fields that are not listed here.
 
-    most: --max-instances; ready: those there from the beginning, and kept
-    queue_s: how long a request waits for an instance before it is refused
-    target, window_s, tick_s: of the CPUs and of the concurrency, over the window, looked at every tick
-    idle_s: how long one without work stays; kill_every_s: how often one is ended from outside, 0 for never
-    in_turn: deliveries go to the instances in turn, and fail at once where one is away, as behind a plain round robin
+    Attributes:
+        max_instances: `--max-instances`.
+        ready: Instances that exist from the beginning, and are kept.
+        kill_every_s: How often the oldest instance is killed; 0 for never.
+        round_robin: Deliver to the instances in turn, and fail if it is the turn of one that is restarting.
     """
 
-    most: int
+    max_instances: int
     cpus: int
     concurrency: int
     start_s: float
@@ -32,43 +31,26 @@ class Fleet:
     rounding_s: float = 0.1
     ready: int = 0
     kill_every_s: float = 0
-    in_turn: bool = False
-
-
-def of(inputs: Inputs, most: int) -> Fleet:
-    """Give the fleet that Cloud Run has under a limit."""
-    function, platform = inputs.function, inputs.platform
-    return Fleet(
-        most=most,
-        cpus=function.cpus,
-        concurrency=function.concurrency,
-        start_s=function.start_s,
-        queue_s=platform.queue_s,
-        idle_s=platform.idle_s,
-        target=platform.target,
-        window_s=platform.window_s,
-        tick_s=platform.tick_s,
-        rounding_s=platform.rounding_s,
-    )
+    round_robin: bool = False
 
 
 class Instance:
-    """One instance at work.
+    """One instance.
 
-    load: deliveries in it; since_s: when it last began or ended to have any
-    busy_s: time that is paid for
+    Attributes:
+        load: Deliveries in it.
+        since_s: Since when it has been busy or idle.
+        billed_s: Billed time so far, without the start.
     """
 
-    __slots__ = ("_cpu_free_s", "_paid_until_s", "began_s", "busy_s", "load", "number", "since_s")
+    __slots__ = ("_billed_until_s", "_cpu_free_s", "billed_s", "load", "since_s")
 
-    def __init__(self, number: int, now: float, cpus: int) -> None:
-        """Begin with nothing to do."""
-        self.number, self.began_s, self.since_s = number, now, now
-        self.load, self.busy_s, self._paid_until_s = 0, 0.0, now
+    def __init__(self, now: float, cpus: int) -> None:
+        self.load, self.billed_s, self.since_s, self._billed_until_s = 0, 0.0, now, now
         self._cpu_free_s = [now] * cpus
 
-    def take(self, now: float, read_s: float, cpu_s: float, write_s: float) -> float:
-        """Take one delivery, and say when it will be answered: its CPU time waits for a free CPU, first come first."""
+    def begin(self, now: float, read_s: float, cpu_s: float, write_s: float) -> float:
+        """Accept a delivery, whose CPU time waits for the first free CPU; return when it will be finished."""
         if not self.load:
             self.since_s = now
         self.load += 1
@@ -76,14 +58,38 @@ class Instance:
         heapreplace(self._cpu_free_s, end)
         return end + write_s
 
-    def give(self, now: float, rounding_s: float) -> None:
-        """Be done with one delivery; with the last, the time since the first is paid for."""
-        self.load -= 1
+    def finish(self, now: float, rounding_s: float, deliveries: int = 1) -> None:
+        """Finish deliveries; with the last one, the busy time is billed."""
+        self.load -= deliveries
         if self.load:
             return
-        unpaid_s = max(self.since_s, self._paid_until_s)
-        if now > unpaid_s:
-            paid_s = ceil((now - unpaid_s) / rounding_s - 1e-9) * rounding_s
-            self.busy_s += paid_s
-            self._paid_until_s = unpaid_s + paid_s
+        start_s = max(self.since_s, self._billed_until_s)
+        if now > start_s:
+            billed_s = ceil((now - start_s) / rounding_s - 1e-9) * rounding_s
+            self.billed_s += billed_s
+            self._billed_until_s = start_s + billed_s
         self.since_s = now
+
+
+class Autoscaler:
+    """Computes how many instances the recent load needs.
+
+    Attributes:
+        cpu_s: CPU time used so far.
+        slot_s: Sum of the durations of all deliveries so far.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet, self.cpu_s, self.slot_s = fleet, 0.0, 0.0
+        self._history: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)])
+
+    def instances(self, now: float) -> int:
+        """Return the instances at which neither CPUs nor concurrency exceed the target, by the last window's mean."""
+        fleet, history = self.fleet, self._history
+        history.append((now, self.slot_s, self.cpu_s))
+        while now - history[0][0] > fleet.window_s:
+            history.popleft()
+        start_s, slot_s, cpu_s = history[0]
+        elapsed_s = max(now - start_s, fleet.tick_s)
+        concurrency, cpus = (self.slot_s - slot_s) / elapsed_s, (self.cpu_s - cpu_s) / elapsed_s
+        return ceil(max(concurrency / fleet.concurrency, cpus / fleet.cpus) / fleet.target)

@@ -1,47 +1,49 @@
-"""The simulation: from one event to the next, until every delivery is answered. No clock and no chance of its own."""
+"""Discrete-event simulation of deliveries to instances. It is deterministic."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import count
-from math import ceil, inf
+from math import inf, isnan, nan
 from typing import Any
 
-from benchmarks.scale.fleet import Fleet, Instance
-from benchmarks.scale.work import Work
+from benchmarks.scale.fleet import Autoscaler, Fleet, Instance
+from benchmarks.scale.workload import Workload
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends the deliveries, and how it takes a failure.
+    """How deliveries are sent and retried; scale.toml explains the fields that are not listed here.
 
-    window_first, window_most: deliveries under way at once; one more for each success, half after a refusal
-    holds: a delivery that waits for its next try keeps its place among those under way, as a job of the client does
-    ahead: if not 0, a delivery is made known once no more than so many are unanswered, and falls due its due_s later
-    pace_s: what it takes, one after the other, to make one known
+    Attributes:
+        holds_slot: Whether a delivery counts as in flight while it waits for its retry, like a job of the client.
+        lookahead: If not 0, uploads stop while more events than this are unanswered; `due_s` counts from the upload.
+        upload_s: Time between uploads.
     """
 
-    window_first: int
-    window_most: int
-    retry_least_s: float
-    retry_most_s: float
-    holds: bool = False
-    attempts_most: float = inf
-    keeps_s: float = inf
-    ahead: int = 0
-    pace_s: float = 0.0
+    initial_window: int
+    max_window: int
+    min_backoff_s: float
+    max_backoff_s: float
+    holds_slot: bool = False
+    max_attempts: float = inf
+    retention_s: float = inf
+    lookahead: int = 0
+    upload_s: float = 0.0
 
 
 @dataclass
 class Outcome:
-    """What came of it.
+    """The result of a simulation.
 
-    served_s: for each photo when its first mask was there; nan if it never was
-    wall_s: when the last mask was there; answered_s: when the last delivery was answered
-    timeline: at each tick the time, instances, deliveries at work, requests that wait for an instance
-    lives: when each instance began (its start included) and ended
+    Attributes:
+        served_s: When the first mask of each photo was written; NaN if never.
+        wall_s: When the last mask was written.
+        end_s: When the last delivery was answered.
+        billed_s: Billed instance time, starts included.
+        timeline: At each tick: time, instances (starting ones included), deliveries in progress, queued requests.
     """
 
     served_s: list[float]
@@ -50,277 +52,234 @@ class Outcome:
     refusals: int = 0
     kills: int = 0
     starts: int = 0
-    given_up: int = 0
-    most_instances: int = 0
+    peak_instances: int = 0
     wall_s: float = 0.0
-    answered_s: float = 0.0
-    busy_s: float = 0.0
+    end_s: float = 0.0
+    billed_s: float = 0.0
     timeline: list[tuple[float, int, int, int]] = field(default_factory=list)
-    lives: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Simulation:
     """The state between two events.
 
-    events: a heap of (time, serial number, what, photo): an instance whose delivery ends, or a method to call
-    free: for each load below the concurrency the instances that have it, by number; a full one is in none
+    An event is a tuple (time, serial number, action, photo); the action is a method, or the instance that finishes the
+    photo. `by_load` holds the instances that accept more deliveries, by the number of deliveries in them.
     """
 
-    def __init__(self, work: Work, sender: Sender, fleet: Fleet) -> None:
-        """Begin at zero, with the instances that are kept ready."""
+    def __init__(self, workload: Workload, sender: Sender, fleet: Fleet) -> None:
         self.sender, self.fleet = sender, fleet
-        self.due_s, self.photo = work.due_s.tolist(), work.photo.tolist()
-        self.read_s, self.cpu_s, self.write_s = work.read_s, work.cpu_s.tolist(), work.write_s.tolist()
-        self.failures = work.failures.tolist()
-        self.now, self.sent, self.under_way, self.at_work, self.left = 0.0, 0, 0, 0, len(self.due_s)
-        self.window = sender.window_first
-        self.first_s = work.first_s().tolist()
-        self.tries: dict[int, int] = {}
-        self.again: deque[int] = deque()
-        self.pending: deque[tuple[float, int]] = deque()
+        self.due_s, self.photo = workload.due_s.tolist(), workload.photo.tolist()
+        self.read_s, self.cpu_s, self.write_s = workload.read_s, workload.cpu_s.tolist(), workload.write_s.tolist()
+        self.failures, self.first_due_s = workload.failures.tolist(), workload.first_due_s().tolist()
+        self.attempts: Counter[int] = Counter()
+        self.now, self.sent, self.in_flight, self.unanswered = 0.0, 0, 0, len(self.due_s)
+        self.window, self.uploaded_s = sender.initial_window, 0.0
+        self.resend: deque[int] = deque()
+        self.queue: deque[tuple[float, int]] = deque()
+        self.serial, self.turn = count(), count()
         self.events: list[tuple[float, int, Any, int]] = []
-        self.serial = count()
-        self.instances: dict[int, Instance] = {}
-        self.turns, self.known_s = count(), 0.0
-        self.places: list[Instance | None] = []
-        self.free: list[dict[int, Instance]] = [{} for _ in range(fleet.concurrency)]
-        self.starting = 0
-        self.slot_s, self.used_cpu_s = 0.0, 0.0
-        self.history: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)])
-        self.out = Outcome([float("nan")] * len(self.cpu_s))
+        self.instances: list[Instance] = []
+        self.slots: list[Instance | None] = []
+        self.by_load: list[dict[Instance, None]] = [{} for _ in range(fleet.concurrency)]
+        self.starting, self.in_progress = 0, 0
+        self.autoscaler = Autoscaler(fleet)
+        self.outcome = Outcome([nan] * len(self.cpu_s), peak_instances=fleet.ready)
 
     def run(self) -> Outcome:
-        """Go from event to event."""
+        """Process events until every delivery is answered or dropped."""
         for _ in range(self.fleet.ready):
-            self.open(self.now)
-        self.at(0, self.tick)
+            self._add_instance()
+        self._schedule(0, self._tick)
         if self.fleet.kill_every_s:
-            self.at(self.fleet.kill_every_s, self.kill)
-        self.make_known()
-        total, due_s, events = 0 if self.sender.ahead else len(self.due_s), self.due_s, self.events
-        while self.left:
-            if self.under_way < self.window and (
-                self.again or (self.sent < total and due_s[self.sent] <= events[0][0])
-            ):
-                self.send()
+            self._schedule(self.fleet.kill_every_s, self._kill)
+        self._upload()
+        total, due_s, events = 0 if self.sender.lookahead else len(self.due_s), self.due_s, self.events
+        while self.unanswered:
+            next_is_due = self.resend or (self.sent < total and due_s[self.sent] <= events[0][0])
+            if next_is_due and self.in_flight < self.window:
+                self._send()
                 continue
-            self.now, _, what, photo = heappop(events)
-            if type(what) is Instance:
-                self.finish(what, photo)
+            self.now, _, action, photo = heappop(events)
+            if type(action) is Instance:
+                self._finish(action, photo)
             else:
-                what(photo)
-        return self.close()
+                action(photo)
+        self.outcome.end_s = self.now
+        for instance in list(self.instances):
+            self._remove_instance(instance)
+        return self.outcome
 
-    def at(self, pause_s: float, what: Any, photo: int = -1) -> None:
-        """Have something happen after a pause."""
-        heappush(self.events, (self.now + pause_s, next(self.serial), what, photo))
+    def _schedule(self, pause_s: float, action: Any, photo: int = -1) -> None:
+        heappush(self.events, (self.now + pause_s, next(self.serial), action, photo))
 
-    def send(self) -> None:
-        """Send what is to be tried again, else what falls due next; what is kept no longer is lost."""
-        if self.again:
-            photo = self.again.popleft()
+    # Deliveries
+
+    def _upload(self) -> None:
+        """Upload photos as far ahead as the sender does; their events are sent after their delay."""
+        total, lookahead = len(self.due_s), self.sender.lookahead
+        while lookahead and self.sent < total and self.sent - (total - self.unanswered) <= lookahead:
+            self.uploaded_s = max(self.now, self.uploaded_s) + self.sender.upload_s
+            self._schedule(self.uploaded_s - self.now + self.due_s[self.sent], self._retry, self.photo[self.sent])
+            self.sent += 1
+
+    def _send(self) -> None:
+        """Send the next retry, or else the next delivery, unless its event has expired."""
+        if self.resend:
+            photo = self.resend.popleft()
         else:
             photo = self.photo[self.sent]
             self.now = max(self.now, self.due_s[self.sent])
             self.sent += 1
-            if self.now - self.first_s[photo] > self.sender.keeps_s:
-                self.left -= 1
-                self.out.given_up += 1
+            if self.now - self.first_due_s[photo] > self.sender.retention_s:
+                self.unanswered -= 1
                 return
-        self.under_way += 1
-        self.arrive(photo)
+        self.in_flight += 1
+        self._deliver(photo)
 
-    def arrive(self, photo: int) -> None:
-        """Hand a delivery to the instance with the least to do; where all are full it waits, and one more may start."""
-        self.out.deliveries += 1
-        if self.fleet.in_turn:
-            self.take_turn(photo)
-            return
-        for stock in self.free:
-            if stock:
-                _, instance = stock.popitem()
-                self.begin(instance, photo)
-                self.shelve(instance)
-                return
-        self.pending.append((self.now, photo))
-        if len(self.pending) > self.starting * self.fleet.concurrency:
-            self.launch()
+    def _deliver(self, photo: int) -> None:
+        """Pass a delivery to an instance; if all are full it is queued, and another instance may start."""
+        self.outcome.deliveries += 1
+        if self.fleet.round_robin:
+            instance = self.slots[next(self.turn) % len(self.slots)]
+        else:
+            instance = next((next(reversed(instances)) for instances in self.by_load if instances), None)
+        if instance:
+            self._unshelve(instance)
+            self._process(instance, photo)
+            self._shelve(instance)
+        elif self.fleet.round_robin:
+            self._fail(photo)
+        else:
+            self.queue.append((self.now, photo))
+            if len(self.queue) > self.starting * self.fleet.concurrency:
+                self._start_instance()
 
-    def take_turn(self, photo: int) -> None:
-        """Hand a delivery to the instance whose turn it is; where that is away, it has failed."""
-        instance = self.places[next(self.turns) % len(self.places)]
-        if instance is None:
-            self.fail(photo)
-            return
-        if instance.load < self.fleet.concurrency:
-            del self.free[instance.load][instance.number]
-        self.begin(instance, photo)
-        self.shelve(instance)
-
-    def make_known(self) -> None:
-        """Let deliveries fall due after their own delay, as far ahead as the sender goes."""
-        if not self.sender.ahead:
-            return
-        total = len(self.due_s)
-        while self.sent < total and self.sent - (total - self.left) <= self.sender.ahead:
-            self.known_s = max(self.now, self.known_s) + self.sender.pace_s
-            self.at(self.known_s - self.now + self.due_s[self.sent], self.retry, self.photo[self.sent])
-            self.sent += 1
-
-    def begin(self, instance: Instance, photo: int) -> None:
-        """Put a delivery to work."""
+    def _process(self, instance: Instance, photo: int) -> None:
         cpu_s = self.cpu_s[photo]
-        end = instance.take(self.now, self.read_s, cpu_s, self.write_s[photo])
-        self.at_work += 1
-        self.used_cpu_s += cpu_s
-        self.slot_s += end - self.now
+        end = instance.begin(self.now, self.read_s, cpu_s, self.write_s[photo])
+        self.in_progress += 1
+        self.autoscaler.cpu_s += cpu_s
+        self.autoscaler.slot_s += end - self.now
         heappush(self.events, (end, next(self.serial), instance, photo))
 
-    def shelve(self, instance: Instance) -> None:
-        """Note an instance by its load, where there is room in it."""
-        if instance.load < self.fleet.concurrency:
-            self.free[instance.load][instance.number] = instance
-
-    def finish(self, instance: Instance, photo: int) -> None:
-        """Answer a delivery, and give its place to one that waits."""
-        if instance.load < self.fleet.concurrency:
-            del self.free[instance.load][instance.number]
-        instance.give(self.now, self.fleet.rounding_s)
-        self.at_work -= 1
+    def _finish(self, instance: Instance, photo: int) -> None:
+        """Answer a delivery, and pass the instance another one from the queue."""
+        self._unshelve(instance)
+        instance.finish(self.now, self.fleet.rounding_s)
+        self.in_progress -= 1
         if self.failures[photo]:
             self.failures[photo] -= 1
-            self.fail(photo)
+            self._fail(photo)
         else:
-            self.succeed(photo)
-        self.fill(instance)
+            self.unanswered -= 1
+            self.in_flight -= 1
+            self.window = min(self.sender.max_window, self.window + 1)
+            if isnan(self.outcome.served_s[photo]):
+                self.outcome.served_s[photo] = self.outcome.wall_s = self.now
+            self._upload()
+        self._fill(instance)
 
-    def fill(self, instance: Instance) -> None:
-        """Give an instance what waits, as far as there is room in it."""
-        self.refuse()
-        while self.pending and instance.load < self.fleet.concurrency:
-            self.begin(instance, self.pending.popleft()[1])
-        self.shelve(instance)
-
-    def succeed(self, photo: int) -> None:
-        """Note a mask, or that it was there before."""
-        self.left -= 1
-        self.under_way -= 1
-        self.window = min(self.sender.window_most, self.window + 1)
-        if self.out.served_s[photo] != self.out.served_s[photo]:
-            self.out.served_s[photo] = self.out.wall_s = self.now
-        self.make_known()
-
-    def fail(self, photo: int) -> None:
-        """Try a delivery again after a pause that doubles each time, or give it up."""
-        sender, self.tries[photo] = self.sender, self.tries.get(photo, 0) + 1
-        if self.tries[photo] >= sender.attempts_most or self.now - self.first_s[photo] > sender.keeps_s:
-            self.left -= 1
-            self.under_way -= 1
-            self.out.given_up += 1
+    def _fail(self, photo: int) -> None:
+        """Schedule a retry, or drop the event."""
+        sender = self.sender
+        self.attempts[photo] += 1
+        expired = self.now - self.first_due_s[photo] > sender.retention_s
+        dropped = expired or self.attempts[photo] >= sender.max_attempts
+        if dropped or not sender.holds_slot:
+            self.in_flight -= 1
+        if dropped:
+            self.unanswered -= 1
             return
-        self.out.retries += 1
-        if not sender.holds:
-            self.under_way -= 1
-        doubled = sender.retry_least_s * 2.0 ** min(self.tries[photo] - 1, 60)
-        self.at(min(sender.retry_most_s, doubled), self.retry, photo)
+        self.outcome.retries += 1
+        backoff_s = sender.min_backoff_s * 2.0 ** min(self.attempts[photo] - 1, 60)
+        self._schedule(min(sender.max_backoff_s, backoff_s), self._retry, photo)
 
-    def retry(self, photo: int) -> None:
-        """Send again what failed, as soon as the window has room for it."""
-        if self.sender.holds:
-            self.arrive(photo)
+    def _retry(self, photo: int) -> None:
+        if self.sender.holds_slot:
+            self._deliver(photo)
         else:
-            self.again.append(photo)
+            self.resend.append(photo)
 
-    def refuse(self) -> None:
-        """Answer 429 to what has waited too long for an instance."""
-        while self.pending and self.now - self.pending[0][0] >= self.fleet.queue_s:
-            self.out.refusals += 1
-            self.window = max(self.sender.window_first, self.window // 2)
-            self.fail(self.pending.popleft()[1])
+    def _refuse(self) -> None:
+        """Refuse the requests that have been queued for too long."""
+        while self.queue and self.now - self.queue[0][0] >= self.fleet.queue_s:
+            self.outcome.refusals += 1
+            self.window = max(self.sender.initial_window, self.window // 2)
+            self._fail(self.queue.popleft()[1])
 
-    def launch(self) -> None:
-        """Start an instance, if there may be one more."""
-        if len(self.instances) + self.starting < self.fleet.most:
-            self.starting += 1
-            self.out.starts += 1
-            self.out.most_instances = max(self.out.most_instances, len(self.instances) + self.starting)
-            self.at(self.fleet.start_s, self.started)
+    # Instances
 
-    def started(self, _: int) -> None:
-        """Let an instance begin to work; its start is paid for."""
-        self.starting -= 1
-        self.out.busy_s += self.fleet.start_s
-        self.open(self.now - self.fleet.start_s)
-
-    def open(self, began_s: float) -> None:
-        """Add an instance that can work."""
-        number = next(self.serial)
-        instance = self.instances[number] = Instance(number, self.now, self.fleet.cpus)
-        instance.began_s = began_s
-        if None in self.places:
-            self.places[self.places.index(None)] = instance
-        else:
-            self.places.append(instance)
-        self.out.most_instances = max(self.out.most_instances, len(self.instances) + self.starting)
-        self.fill(instance)
-
-    def end(self, instance: Instance) -> None:
-        """Take an instance away."""
-        del self.instances[instance.number]
-        self.places[self.places.index(instance)] = None
+    def _shelve(self, instance: Instance) -> None:
         if instance.load < self.fleet.concurrency:
-            del self.free[instance.load][instance.number]
-        while instance.load:
-            instance.give(self.now, self.fleet.rounding_s)
-        self.out.busy_s += instance.busy_s
-        self.out.lives.append((instance.began_s, self.now))
+            self.by_load[instance.load][instance] = None
 
-    def kill(self, _: int) -> None:
-        """End the oldest instance, whatever it is at; what it had in hand fails, and another one starts."""
-        self.at(self.fleet.kill_every_s, self.kill)
+    def _unshelve(self, instance: Instance) -> None:
+        if instance.load < self.fleet.concurrency:
+            del self.by_load[instance.load][instance]
+
+    def _fill(self, instance: Instance) -> None:
+        """Pass queued requests to an instance until it is full."""
+        self._refuse()
+        while self.queue and instance.load < self.fleet.concurrency:
+            self._process(instance, self.queue.popleft()[1])
+        self._shelve(instance)
+
+    def _start_instance(self) -> None:
+        if len(self.instances) + self.starting < self.fleet.max_instances:
+            self.starting += 1
+            self.outcome.starts += 1
+            self.outcome.peak_instances = max(self.outcome.peak_instances, len(self.instances) + self.starting)
+            self._schedule(self.fleet.start_s, self._started)
+
+    def _started(self, _: int) -> None:
+        self.starting -= 1
+        self.outcome.billed_s += self.fleet.start_s
+        self._add_instance()
+
+    def _add_instance(self) -> None:
+        instance = Instance(self.now, self.fleet.cpus)
+        self.instances.append(instance)
+        if None in self.slots:
+            self.slots[self.slots.index(None)] = instance
+        else:
+            self.slots.append(instance)
+        self._fill(instance)
+
+    def _remove_instance(self, instance: Instance) -> None:
+        self.instances.remove(instance)
+        self.slots[self.slots.index(instance)] = None
+        self._unshelve(instance)
+        if instance.load:
+            instance.finish(self.now, self.fleet.rounding_s, instance.load)
+        self.outcome.billed_s += instance.billed_s
+
+    def _kill(self, _: int) -> None:
+        """Kill the oldest instance, so that its deliveries fail, and start another one."""
+        self._schedule(self.fleet.kill_every_s, self._kill)
         if not self.instances:
             return
-        victim = next(iter(self.instances.values()))
-        lost = [photo for _, _, what, photo in self.events if what is victim]
+        victim = self.instances[0]
+        lost = [photo for _, _, action, photo in self.events if action is victim]
         self.events[:] = [event for event in self.events if event[2] is not victim]
         heapify(self.events)
-        self.end(victim)
-        self.out.kills += 1
-        self.at_work -= len(lost)
+        self._remove_instance(victim)
+        self.outcome.kills += 1
+        self.in_progress -= len(lost)
         for photo in lost:
-            self.fail(photo)
-        self.launch()
+            self._fail(photo)
+        self._start_instance()
 
-    def tick(self, _: int) -> None:
-        """Do what the autoscaler does now and then."""
-        self.at(self.fleet.tick_s, self.tick)
-        self.refuse()
+    def _tick(self, _: int) -> None:
+        """Start the instances that the autoscaler asks for, and stop those that have been idle for too long."""
+        self._schedule(self.fleet.tick_s, self._tick)
+        self._refuse()
         total = len(self.instances) + self.starting
-        self.out.timeline.append((self.now, total, self.at_work, len(self.pending)))
-        wanted = self.wanted()
-        for _ in range(wanted - total):
-            self.launch()
-        idle = self.free[0]
-        while idle and len(self.instances) > max(wanted, self.fleet.ready):
-            instance = next(iter(idle.values()))
+        self.outcome.timeline.append((self.now, total, self.in_progress, len(self.queue)))
+        needed = self.autoscaler.instances(self.now)
+        for _ in range(needed - total):
+            self._start_instance()
+        while self.by_load[0] and len(self.instances) > max(needed, self.fleet.ready):
+            instance = next(iter(self.by_load[0]))
             if self.now - instance.since_s < self.fleet.idle_s:
                 break
-            self.end(instance)
-
-    def wanted(self) -> int:
-        """Say how many instances the mean use of CPUs and of concurrency over the last window asks for."""
-        fleet, history = self.fleet, self.history
-        history.append((self.now, self.slot_s, self.used_cpu_s))
-        while self.now - history[0][0] > fleet.window_s:
-            history.popleft()
-        began_s, slot_s, cpu_s = history[0]
-        passed_s = max(self.now - began_s, fleet.tick_s)
-        concurrency, cpus = (self.slot_s - slot_s) / passed_s, (self.used_cpu_s - cpu_s) / passed_s
-        return ceil(max(concurrency / fleet.concurrency, cpus / fleet.cpus) / fleet.target)
-
-    def close(self) -> Outcome:
-        """End every instance that is left, and hand over what came of it."""
-        self.out.answered_s = self.now
-        for instance in list(self.instances.values()):
-            self.end(instance)
-        return self.out
+            self._remove_instance(instance)
