@@ -1,21 +1,22 @@
-"""Ask a Silhouette function for the mask of a photo.
+"""Python client of a Silhouette function: photo in, mask out.
 
-    from client import Client
+    from client import Client  # once installed: from silhouette import Client
 
     with Client("http://127.0.0.1:8080") as silhouette:
         mask = silhouette.segment("photo.jpg")
-        mask.array   # uint8 (H, W): the class of each pixel
-        mask.image   # the same, for Pillow
-        mask.png     # the bytes as the server sent them
+        mask.array   # uint8 (H, W): the class id of each pixel
+        mask.image   # the same as a Pillow image
+        mask.png     # the PNG as the server sent it
 
-`AsyncClient` is the same for asyncio. `python -m client` is the same for the command line.
+`AsyncClient` has the same methods for asyncio. The command line is `python -m client` in a checkout and `silhouette`
+once installed. The package is `client` in a checkout and `silhouette` once installed.
 """
 
-from client.async_client import AsyncClient
-from client.client import Client
-from client.errors import (
+from .async_client import AsyncClient
+from .client import Client
+from .errors import (
     AuthError,
-    BadAnswer,
+    BadResponse,
     ClientError,
     NotAllowed,
     PhotoError,
@@ -23,20 +24,33 @@ from client.errors import (
     Stopped,
     Unreachable,
 )
-from client.mask import Mask
-from client.result import Answer
+from .mask import Mask
+from .options import Output, OutputSize
+from .photo import PhotoInput
+from .result import SegmentResult
+from .storage_event import EventOutcome, EventReceipt, finalized_event
+from .tokens import AuthMode
+from .version import __version__
 
 __all__ = [
-    "Answer",
     "AsyncClient",
     "AuthError",
-    "BadAnswer",
+    "AuthMode",
+    "BadResponse",
     "Client",
     "ClientError",
+    "EventOutcome",
+    "EventReceipt",
     "Mask",
     "NotAllowed",
+    "Output",
+    "OutputSize",
     "PhotoError",
+    "PhotoInput",
+    "SegmentResult",
     "ServerError",
     "Stopped",
     "Unreachable",
+    "__version__",
+    "finalized_event",
 ]

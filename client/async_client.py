@@ -1,4 +1,4 @@
-"""The client for asyncio: as the plain one, with `await`."""
+"""The asyncio client: the same methods as Client, as coroutines."""
 
 from __future__ import annotations
 
@@ -9,63 +9,90 @@ from typing import Any
 
 import httpx
 
-from client.client import DEADLINE_S
-from client.mask import Mask
-from client.options import DEFAULT_URL, Output, Question, Size, is_loopback, read_url
-from client.photo import Photo, to_bytes
-from client.request import NO_LIMITS, ask_model, ask_photo, build, read_model
-from client.result import Answer, read_answer
-from client.retry import Exchange, Renew, Reply, Send, Wait, converse
-from client.tokens import Auth, Tokens
-from client.upload import pack, unpack
+from .errors import Stopped
+from .mask import Mask
+from .options import Output, OutputSize, SegmentOptions
+from .photo import PhotoInput, read_photo
+from .request import UNLIMITED_CONNECTIONS, USER_AGENT, RequestSpec, model_request, photo_request
+from .response import parse_model
+from .result import SegmentResult, parse_result
+from .retry import DEFAULT_DEADLINE_S, Exchange, Pause, RenewToken, Reply, SendRequest, retry_steps
+from .storage_event import EventReceipt, event_request, parse_receipt
+from .tokens import AuthMode, TokenCache
+from .upload import prepare_upload, restore_size
+from .url import DEFAULT_URL, is_loopback, parse_url
 
 log = logging.getLogger("silhouette")
 
 
 class AsyncClient:
-    """Ask one function about photos, without blocking the event loop; arguments as for Client.
+    """A client of one function for asyncio. Tasks of one event loop may share it.
 
-    raises: ValueError
+    Whatever would block the event loop (reading files, decoding, fetching tokens) runs in a thread. Each method raises
+    the exceptions of the method of Client with the same name.
     """
 
     def __init__(
         self,
         url: str = DEFAULT_URL,
         *,
-        auth: Auth = "auto",
+        auth: AuthMode = "auto",
         audience: str | None = None,
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        stop: asyncio.Event | None = None,
     ) -> None:
-        self._address = read_url(url)
-        self._tokens = Tokens(auth, self._address, audience)
+        """Create a client; nothing is sent yet.
+
+        Args:
+            url: As for Client.
+            auth: As for Client.
+            audience: As for Client.
+            deadline_s: As for Client.
+            stop: Set it to end the pauses between retries with Stopped.
+
+        Raises:
+            ValueError: If the URL is invalid.
+        """
+        self._url = parse_url(url)
+        self._tokens = TokenCache(auth, self._url, audience)
         self._deadline_s = deadline_s
-        # A proxy from the environment never leads back to this machine.
-        self._http = httpx.AsyncClient(limits=NO_LIMITS, trust_env=not is_loopback(self._address))
+        self._stop = stop or asyncio.Event()
+        self._http = httpx.AsyncClient(
+            headers={"User-Agent": USER_AGENT},
+            limits=UNLIMITED_CONNECTIONS,
+            trust_env=not is_loopback(self._url),  # a proxy cannot reach this machine's loopback addresses
+        )
 
-    async def segment(self, photo: Photo, *, threshold: float | None = None, class_name: str | None = None) -> Mask:
-        """Yield the mask of a photo, as Client.segment does."""
-        answer = await self.ask(photo, threshold=threshold, class_name=class_name)
-        return Mask(answer.body, answer)
+    async def segment(
+        self, photo: PhotoInput, *, threshold: float | None = None, class_name: str | None = None
+    ) -> Mask:
+        """Return the mask of a photo; see Client.segment."""
+        result = await self.request_output(photo, threshold=threshold, class_name=class_name)
+        return Mask(result.body, result)
 
-    async def ask(
+    async def request_output(
         self,
-        photo: Photo,
+        photo: PhotoInput,
         *,
         output: Output = "mask",
         threshold: float | None = None,
         class_name: str | None = None,
-        size: Size | None = None,
-    ) -> Answer:
-        """Yield any output that the function has, as Client.ask does."""
-        question = Question(output, threshold, class_name, size)
-        data = await asyncio.to_thread(to_bytes, photo)
-        parcel = await asyncio.to_thread(pack, data)
-        answer = read_answer(await self._exchange(ask_photo(parcel, question)), output)
-        return await asyncio.to_thread(unpack, answer, parcel, question, data)
+        size: OutputSize | None = None,
+    ) -> SegmentResult:
+        """Return any output of the function for a photo, as bytes; see Client.request_output."""
+        options = SegmentOptions(output, threshold, class_name, size)
+        data = await asyncio.to_thread(read_photo, photo)
+        upload = await asyncio.to_thread(prepare_upload, data)
+        result = parse_result(await self._send(photo_request(upload, options)), output)
+        return await asyncio.to_thread(restore_size, result, upload, options, data)
 
     async def model(self) -> dict[str, Any]:
-        """Yield what the function says about its model, as Client.model does."""
-        return read_model(await self._exchange(ask_model()))
+        """Return the function's description of its model; see Client.model."""
+        return parse_model(await self._send(model_request()))
+
+    async def deliver(self, event: dict[str, Any]) -> EventReceipt:
+        """Deliver a storage event; see Client.deliver."""
+        return parse_receipt(await self._send(event_request(event)))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -75,14 +102,17 @@ class AsyncClient:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.close()
 
-    async def _exchange(self, asked: dict[str, Any]) -> Exchange:
-        """Lead one request through its tries."""
-        steps = converse(str(self._address.copy_with(query=None)), self._deadline_s)
-        # A token may cost a call to the network or to gcloud, which blocks.
+    async def _send(self, spec: RequestSpec) -> Exchange:
+        """Send a request, with retries."""
+        steps = retry_steps(str(self._url.copy_with(query=None)), self._deadline_s)
+        # Fetching a token may block on the network or on gcloud.
         token = await asyncio.to_thread(self._tokens.token)
         reply: Reply = None
         while True:
@@ -91,19 +121,27 @@ class AsyncClient:
             except StopIteration as end:
                 exchange: Exchange = end.value
                 return exchange
-            if isinstance(step, Renew):
+            if isinstance(step, RenewToken):
                 reply = await asyncio.to_thread(self._tokens.renew, token)
                 token = await asyncio.to_thread(self._tokens.token)
+            elif isinstance(step, Pause):
+                await self._wait(step)
+                reply = None
             else:
-                reply = await self._perform(step, asked, token)
+                reply = await self._try(spec, step, token)
 
-    async def _perform(self, step: Send | Wait, asked: dict[str, Any], token: str | None) -> Reply:
-        """Send, or wait."""
-        if isinstance(step, Wait):
-            log.info("%s: trying again in %.1f s", step.why, step.pause_s)
-            await asyncio.sleep(step.pause_s)
-            return None
+    async def _try(
+        self, spec: RequestSpec, step: SendRequest, token: str | None
+    ) -> httpx.Response | httpx.RequestError:
         try:
-            return await self._http.send(build(self._http, self._address, asked, step, token))
+            return await self._http.send(spec.build(self._http, self._url, step.timeout_s, token))
         except httpx.RequestError as error:
             return error
+
+    async def _wait(self, pause: Pause) -> None:
+        log.info("%s; retrying in %.1f s", pause.reason, pause.duration_s)
+        try:
+            await asyncio.wait_for(self._stop.wait(), pause.duration_s)
+        except TimeoutError:
+            return
+        raise Stopped("stopped while waiting to retry")

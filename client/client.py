@@ -1,4 +1,4 @@
-"""The client for plain code; one may be shared by many threads."""
+"""The synchronous client; threads may share one."""
 
 from __future__ import annotations
 
@@ -9,94 +9,143 @@ from typing import Any
 
 import httpx
 
-from client.errors import Stopped
-from client.mask import Mask
-from client.options import DEFAULT_URL, Output, Question, Size, is_loopback, read_url
-from client.photo import Photo, to_bytes
-from client.request import NO_LIMITS, ask_model, ask_photo, build, read_model
-from client.result import Answer, read_answer
-from client.retry import Exchange, Renew, Reply, Send, Wait, converse
-from client.storage_event import ask_event, read_receipt
-from client.tokens import Auth, Tokens
-from client.upload import pack, unpack
-
-DEADLINE_S = 60.0
+from .errors import Stopped
+from .mask import Mask
+from .options import Output, OutputSize, SegmentOptions
+from .photo import PhotoInput, read_photo
+from .request import UNLIMITED_CONNECTIONS, USER_AGENT, RequestSpec, model_request, photo_request
+from .response import parse_model
+from .result import SegmentResult, parse_result
+from .retry import DEFAULT_DEADLINE_S, Exchange, Pause, RenewToken, Reply, SendRequest, retry_steps
+from .storage_event import EventReceipt, event_request, parse_receipt
+from .tokens import AuthMode, TokenCache
+from .upload import prepare_upload, restore_size
+from .url import DEFAULT_URL, is_loopback, parse_url
 
 log = logging.getLogger("silhouette")
 
 
 class Client:
-    """Ask one function about photos.
+    """A client of one function. Threads may share it.
 
-    url: of the function, with http:// or https://
-    auth: where identity tokens come from: "none", "gcloud", "adc", or "auto", which asks only if the function does
-    audience: whom the tokens are for, where that is not the address itself (a domain of your own)
-    deadline_s: for one photo, tries and pauses together
-    stop: set it to end pauses between tries with Stopped
-    raises: ValueError
+    Transient errors are retried until the deadline. A context manager closes the connections.
     """
 
     def __init__(
         self,
         url: str = DEFAULT_URL,
         *,
-        auth: Auth = "auto",
+        auth: AuthMode = "auto",
         audience: str | None = None,
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float = DEFAULT_DEADLINE_S,
         stop: threading.Event | None = None,
     ) -> None:
-        self._address = read_url(url)
-        self._tokens = Tokens(auth, self._address, audience)
+        """Create a client; nothing is sent yet.
+
+        Args:
+            url: URL of the function, with http:// or https://.
+            auth: Source of identity tokens: "none"; "gcloud"; "adc" for Application Default Credentials; "auto" for
+                either, but only once the function has required a token.
+            audience: Audience of the tokens, if it is not the URL (for a custom domain).
+            deadline_s: Time for one request with all its retries, in seconds.
+            stop: Set it to end the pauses between retries with Stopped.
+
+        Raises:
+            ValueError: If the URL is invalid.
+        """
+        self._url = parse_url(url)
+        self._tokens = TokenCache(auth, self._url, audience)
         self._deadline_s = deadline_s
         self._stop = stop or threading.Event()
-        # A proxy from the environment never leads back to this machine.
-        self._http = httpx.Client(limits=NO_LIMITS, trust_env=not is_loopback(self._address))
+        self._http = httpx.Client(
+            headers={"User-Agent": USER_AGENT},
+            limits=UNLIMITED_CONNECTIONS,
+            trust_env=not is_loopback(self._url),  # a proxy cannot reach this machine's loopback addresses
+        )
 
-    def segment(self, photo: Photo, *, threshold: float | None = None, class_name: str | None = None) -> Mask:
-        """Yield the mask of a photo, at the photo's own size.
+    def segment(self, photo: PhotoInput, *, threshold: float | None = None, class_name: str | None = None) -> Mask:
+        """Return the mask of a photo, at the photo's own upright size.
 
-        photo: a path, the bytes of a file, a Pillow image, or uint8 (H, W), (H, W, 3) RGB or (H, W, 4) RGBA
-        threshold: 0 to 1, how sure the model must be
-        class_name: of a model with several, the one to tell from all else
-        raises: PhotoError, ServerError, Unreachable, BadAnswer, AuthError, Stopped
+        Args:
+            photo: A path, the bytes of an image file, a Pillow image, or a uint8 array (H, W), (H, W, 3) RGB or
+                (H, W, 4) RGBA.
+            threshold: Score from which a pixel belongs to the object, above 0 and at most 1; None for the model's own.
+            class_name: Return the mask of this class alone; for models with several classes.
+
+        Returns:
+            The mask.
+
+        Raises:
+            PhotoError: If the photo cannot be read.
+            ServerError: If the server rejects the request; NotAllowed for 401 and 403.
+            Unreachable: If no response arrives before the deadline.
+            BadResponse: If the response does not follow the HTTP API.
+            AuthError: If no identity token could be obtained from the source that `auth` names.
+            Stopped: If `stop` is set while the client waits to retry.
         """
-        answer = self.ask(photo, threshold=threshold, class_name=class_name)
-        return Mask(answer.body, answer)
+        result = self.request_output(photo, threshold=threshold, class_name=class_name)
+        return Mask(result.body, result)
 
-    def ask(
+    def request_output(
         self,
-        photo: Photo,
+        photo: PhotoInput,
         *,
         output: Output = "mask",
         threshold: float | None = None,
         class_name: str | None = None,
-        size: Size | None = None,
-    ) -> Answer:
-        """Yield any output that the function has, as bytes.
+        size: OutputSize | None = None,
+    ) -> SegmentResult:
+        """Return any output of the function for a photo, as bytes.
 
-        output: "mask", "probability", "overlay", "cutout" or "json"
-        size: "photo" or "model"
-        raises: as segment
+        Args:
+            photo: As for segment.
+            output: "mask", "probability", "overlay", "cutout" or "json".
+            threshold: As for segment.
+            class_name: As for segment.
+            size: "photo" for the photo's own size, "model" for the model's output size; None for the photo's.
+
+        Returns:
+            The result, with the response body.
+
+        Raises:
+            ClientError: As for segment.
         """
-        question = Question(output, threshold, class_name, size)
-        data = to_bytes(photo)
-        parcel = pack(data)
-        return unpack(read_answer(self._exchange(ask_photo(parcel, question)), output), parcel, question, data)
+        options = SegmentOptions(output, threshold, class_name, size)
+        data = read_photo(photo)
+        upload = prepare_upload(data)
+        result = parse_result(self._send(photo_request(upload, options)), output)
+        return restore_size(result, upload, options, data)
 
     def model(self) -> dict[str, Any]:
-        """Yield what the function says about its model.
+        """Return the function's description of its model: the JSON of `GET /`.
 
-        raises: ServerError, Unreachable, BadAnswer, AuthError, Stopped
+        Raises:
+            ServerError: If the server rejects the request; NotAllowed for 401 and 403.
+            Unreachable: If no response arrives before the deadline.
+            BadResponse: If the response is not a JSON object.
+            AuthError: If no identity token could be obtained from the source that `auth` names.
+            Stopped: If `stop` is set while the client waits to retry.
         """
-        return read_model(self._exchange(ask_model()))
+        return parse_model(self._send(model_request()))
 
-    def deliver(self, event: dict[str, Any]) -> Answer:
-        """Deliver a storage event, and yield what became of it, with no body.
+    def deliver(self, event: dict[str, Any]) -> EventReceipt:
+        """Deliver a storage event, which makes the function write the mask of a photo in a bucket.
 
-        event: as client.event.finalized makes it
-        raises: ServerError, NotAllowed, Unreachable, BadAnswer, AuthError, Stopped
+        Args:
+            event: The CloudEvent, as finalized_event returns it.
+
+        Returns:
+            The receipt.
+
+        Raises:
+            ServerError: If the photo will never have a mask, or the server rejects the request.
+            NotAllowed: If the function accepts no photos from the bucket, or for 401 and 403.
+            Unreachable: If no response arrives before the deadline.
+            BadResponse: If the response does not state the outcome of the event.
+            AuthError: If no identity token could be obtained from the source that `auth` names.
+            Stopped: If `stop` is set while the client waits to retry.
         """
-        return read_receipt(self._exchange(ask_event(event)))
+        return parse_receipt(self._send(event_request(event)))
 
     def close(self) -> None:
         """Close the connections."""
@@ -105,12 +154,17 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.close()
 
-    def _exchange(self, asked: dict[str, Any]) -> Exchange:
-        """Lead one request through its tries."""
-        steps = converse(str(self._address.copy_with(query=None)), self._deadline_s)
+    def _send(self, spec: RequestSpec) -> Exchange:
+        """Send a request, with retries."""
+        steps = retry_steps(str(self._url.copy_with(query=None)), self._deadline_s)
         token = self._tokens.token()
         reply: Reply = None
         while True:
@@ -119,20 +173,22 @@ class Client:
             except StopIteration as end:
                 exchange: Exchange = end.value
                 return exchange
-            if isinstance(step, Renew):
+            if isinstance(step, RenewToken):
                 reply = self._tokens.renew(token)
                 token = self._tokens.token()
+            elif isinstance(step, Pause):
+                self._wait(step)
+                reply = None
             else:
-                reply = self._perform(step, asked, token)
+                reply = self._try(spec, step, token)
 
-    def _perform(self, step: Send | Wait, asked: dict[str, Any], token: str | None) -> Reply:
-        """Send, or wait."""
-        if isinstance(step, Wait):
-            log.info("%s: trying again in %.1f s", step.why, step.pause_s)
-            if self._stop.wait(step.pause_s):
-                raise Stopped("stopped while waiting to try again")
-            return None
+    def _try(self, spec: RequestSpec, step: SendRequest, token: str | None) -> httpx.Response | httpx.RequestError:
         try:
-            return self._http.send(build(self._http, self._address, asked, step, token))
+            return self._http.send(spec.build(self._http, self._url, step.timeout_s, token))
         except httpx.RequestError as error:
             return error
+
+    def _wait(self, pause: Pause) -> None:
+        log.info("%s; retrying in %.1f s", pause.reason, pause.duration_s)
+        if self._stop.wait(pause.duration_s):
+            raise Stopped("stopped while waiting to retry")

@@ -1,62 +1,80 @@
-"""What can go wrong between a photo and its mask, as the client sees it.
+"""The exceptions of the client.
 
 ClientError
-|- PhotoError     the photo cannot be read, or cannot be sent
-|- ServerError    the server said no, and said why
-|  `- NotAllowed  it wants an identity token, or a better one (401, 403)
-|- Unreachable    no answer came: refused, cut, or too late
-|- BadAnswer      an answer came that is not what the contract promises
-|- AuthError      no identity token could be had
-`- Stopped        the caller asked to stop while a try was waiting for its turn
+|- PhotoError     The photo cannot be read, or cannot be prepared for the upload.
+|- ServerError    The server rejected the request and gave a reason.
+|  `- NotAllowed  An identity token is missing or was rejected (401, 403).
+|- Unreachable    No response arrived: connection refused, closed, or timed out.
+|- BadResponse    The response does not follow the HTTP API.
+|- AuthError      No identity token, or no credentials, could be obtained.
+`- Stopped        The caller set `stop` while the client waited to retry.
 """
 
 from __future__ import annotations
 
 
 class ClientError(Exception):
-    """Be the parent of every error this package raises.
+    """Base class of every exception that this package raises.
 
-    detail: one plain sentence
-    tries: how often the photo was sent before this came of it
+    Attributes:
+        detail: What is wrong, as one sentence.
+        code: Short identifier of the error, as written to the command line's log.
+        tries: Number of times that the request had been sent.
     """
 
     code = "client-error"
-    tries = 1
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, tries: int = 1) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.tries = tries
 
 
 class PhotoError(ClientError):
+    """The photo cannot be read, or cannot be prepared for the upload."""
+
     code = "photo-error"
 
 
 class ServerError(ClientError):
-    """Carry what the server's problem+json said."""
+    """The server rejected the request.
 
-    def __init__(self, detail: str, status: int, title: str = "", code: str = "") -> None:
-        super().__init__(detail)
+    Attributes:
+        status: HTTP status code.
+        title: `title` of the problem+json body (RFC 9457), else the reason phrase.
+        code: `code` of the problem+json body, else `http-STATUS`.
+    """
+
+    def __init__(self, detail: str, status: int, title: str = "", code: str = "", *, tries: int = 1) -> None:
+        super().__init__(detail, tries=tries)
         self.status = status
         self.title = title
         self.code = code or f"http-{status}"
 
 
 class NotAllowed(ServerError):
-    pass
+    """An identity token is missing or was rejected, or the function may not serve this bucket."""
 
 
 class Unreachable(ClientError):
+    """No response arrived before the deadline."""
+
     code = "unreachable"
 
 
-class BadAnswer(ClientError):
-    code = "bad-answer"
+class BadResponse(ClientError):
+    """The response does not follow the HTTP API."""
+
+    code = "bad-answer"  # as in the first version's log lines
 
 
 class AuthError(ClientError):
+    """No identity token, or no credentials, could be obtained."""
+
     code = "no-token"
 
 
 class Stopped(ClientError):
+    """The caller set `stop` while the client waited to retry."""
+
     code = "stopped"

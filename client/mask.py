@@ -1,4 +1,4 @@
-"""A mask: the bytes the server sent, and the same as pixels."""
+"""A mask as PNG bytes, as a Pillow image and as an array of class ids."""
 
 from __future__ import annotations
 
@@ -11,49 +11,63 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from client.errors import BadAnswer
-from client.photo import UNREADABLE
-from client.result import Answer
+from .errors import BadResponse
+from .photo import DECODE_ERRORS
+from .result import SegmentResult
 
 
 @dataclass(frozen=True)
 class Mask:
-    """Hold the mask of one photo, at the photo's own upright size.
+    """The mask of one photo, at the photo's own upright size.
 
-    png: 1-bit where the model has two classes (white is the object), else with a palette
-    answer: what came with it: times, model, cold start
+    Attributes:
+        png: The PNG: 1-bit for a model with two classes (white is the object), else with a palette.
+        result: The result that it came with: timings, model, cold start.
     """
 
     png: bytes = field(repr=False)
-    answer: Answer
+    result: SegmentResult
 
     @cached_property
     def image(self) -> Image.Image:
-        """Open the mask with Pillow, mode "1" or "P".
+        """The mask as a Pillow image, mode "1" or "P".
 
-        raises: BadAnswer
+        Raises:
+            BadResponse: If the PNG cannot be decoded.
         """
         try:
             image = Image.open(io.BytesIO(self.png))
             image.load()
-        except UNREADABLE as error:
-            raise BadAnswer(f"the mask cannot be opened: {error}") from error
+        except DECODE_ERRORS as error:
+            raise BadResponse(f"cannot decode the mask: {error}", tries=self.result.tries) from error
         return image
 
     @cached_property
     def array(self) -> NDArray[np.uint8]:
-        """Give the class of each pixel: uint8 (H, W), 0 is the background.
+        """The class id of each pixel, uint8 (H, W). In a 1-bit mask 0 is the background and 1 the object.
 
-        raises: BadAnswer
+        Raises:
+            BadResponse: If the PNG cannot be decoded, or is neither 1-bit nor has a palette.
         """
         if self.image.mode not in ("1", "P"):
-            raise BadAnswer(f"a mask is 1-bit or has a palette; this PNG is {self.image.mode}")
+            raise BadResponse(
+                f"a mask must be a 1-bit or palette PNG, but this one has mode {self.image.mode}",
+                tries=self.result.tries,
+            )
         return np.array(self.image, dtype=np.uint8)
 
     @property
     def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
         return self.image.size
 
     def save(self, path: str | Path) -> None:
-        """Write the PNG's bytes."""
+        """Write the PNG to a file.
+
+        Args:
+            path: The file to write.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
         Path(path).write_bytes(self.png)

@@ -1,57 +1,38 @@
-"""What is asked of the server about a photo, and where."""
+"""The options of a segmentation request."""
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import httpx
-
 Output = Literal["mask", "probability", "overlay", "cutout", "json"]
-Size = Literal["photo", "model"]
+OutputSize = Literal["photo", "model"]
 OUTPUTS: tuple[str, ...] = get_args(Output)
-SIZES: tuple[str, ...] = get_args(Size)
-DEFAULT_URL = "http://127.0.0.1:8080"
+OUTPUT_SIZES: tuple[str, ...] = get_args(OutputSize)
 
 
 @dataclass(frozen=True)
-class Question:
-    """Hold the options of one request; None leaves the choice to the server."""
+class SegmentOptions:
+    """The options of one segmentation request; None selects the server's default.
+
+    Attributes:
+        output: What to return: "mask", "probability", "overlay", "cutout" or "json".
+        threshold: Score from which a pixel belongs to the object, above 0 and at most 1.
+        class_name: Return this class alone; for models with several classes.
+        size: "photo" for the photo's own size, "model" for the model's output size.
+    """
 
     output: Output = "mask"
     threshold: float | None = None
     class_name: str | None = None
-    size: Size | None = None
+    size: OutputSize | None = None
 
-    def parameters(self) -> dict[str, str]:
-        """Yield the query, with nothing in it that was not asked for."""
-        asked = {
+    def query(self) -> dict[str, str]:
+        """Return the URL query parameters; options left at their defaults are omitted."""
+        parameters = {
             "output": None if self.output == "mask" else self.output,
             "threshold": None if self.threshold is None else f"{self.threshold:g}",
             "class": self.class_name,
             "size": self.size,
         }
-        return {name: value for name, value in asked.items() if value is not None}
-
-
-def read_url(url: str) -> httpx.URL:
-    """Read the address of a function.
-
-    raises: ValueError
-    """
-    try:
-        address = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"{url!r} is no address: {error}") from error
-    if address.scheme not in ("http", "https") or not address.host:
-        raise ValueError(f"{url!r} is no whole address: it begins with http:// or https://")
-    return address
-
-
-def is_loopback(address: httpx.URL) -> bool:
-    """Tell whether an address is this very machine."""
-    try:
-        return ipaddress.ip_address(address.host).is_loopback
-    except ValueError:
-        return address.host == "localhost" or address.host.endswith(".localhost")
+        return {name: value for name, value in parameters.items() if value is not None}

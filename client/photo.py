@@ -1,4 +1,4 @@
-"""The caller's photo, in whatever form it comes, as the bytes to send."""
+"""Photos: read from whatever the caller has, decoded upright, converted to RGB."""
 
 from __future__ import annotations
 
@@ -11,123 +11,135 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from client.errors import PhotoError
+from .errors import PhotoError
 
-Photo = str | Path | bytes | Image.Image | NDArray[Any]
+PhotoInput = str | Path | bytes | Image.Image | NDArray[Any]
 
-# Modes that PNG holds as they are; the rest becomes RGB first.
+# Modes that PNG can store; other modes are converted to RGB.
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-# What Pillow raises over a file it cannot read: decoders meet broken data with whatever they happen to raise.
-UNREADABLE = (Exception,)
-# The `ftyp` brands of HEIC, which the server's Pillow does not read. AVIF, its sibling, it does.
+# On malformed files Pillow's decoders raise almost any exception.
+DECODE_ERRORS = (Exception,)
+# `ftyp` brands of HEIC, which the server cannot decode. It can decode AVIF, which uses the same container.
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
-def to_bytes(photo: Photo) -> bytes:
-    """Yield the bytes of a photo.
+def read_photo(photo: PhotoInput) -> bytes:
+    """Return the bytes of an image file for a photo.
 
-    photo: a path; the bytes of a picture file; a Pillow image; or uint8 (H, W), (H, W, 3) RGB or (H, W, 4) RGBA.
-        An image or an array is sent as its pixels lie, so that the mask lies over them.
-    raises: PhotoError
+    Args:
+        photo: A path, the bytes of an image file, a Pillow image, or a uint8 array (H, W), (H, W, 3) RGB or
+            (H, W, 4) RGBA. Images and arrays are encoded without EXIF orientation, so that the mask matches their
+            pixels.
+
+    Returns:
+        The file unchanged, except that HEIC becomes JPEG; PNG for an image or an array.
+
+    Raises:
+        PhotoError: If the file cannot be read, the array has another dtype or shape, the image cannot be encoded, or
+            the photo is HEIC and pillow-heif is not installed.
     """
     if isinstance(photo, np.ndarray):
-        return encode(from_array(photo))
+        return _encode_png(_image_from_array(photo))
     if isinstance(photo, Image.Image):
-        return encode(photo)
-    data = photo if isinstance(photo, bytes) else read_file(photo)
-    return from_heic(data) if is_heic(data) else data
+        return _encode_png(photo)
+    data = photo if isinstance(photo, bytes) else _read_file(photo)
+    return _heic_to_jpeg(data) if _is_heic(data) else data
 
 
-def read_file(path: str | Path) -> bytes:
-    """Read a file, or say in words why it cannot be read."""
+def _read_file(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
         raise PhotoError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def from_array(pixels: NDArray[Any]) -> Image.Image:
-    """Make a Pillow image of an array."""
-    fits = pixels.dtype == np.uint8 and pixels.size > 0
-    if not fits or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
+def _image_from_array(pixels: NDArray[Any]) -> Image.Image:
+    is_uint8 = pixels.dtype == np.uint8 and pixels.size > 0
+    if not is_uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
         raise PhotoError(
-            f"an array must be uint8 (H, W), (H, W, 3) or (H, W, 4); this is {pixels.dtype} {pixels.shape}"
+            f"an array must be uint8 (H, W), (H, W, 3) or (H, W, 4), but this one is {pixels.dtype} {pixels.shape}"
         )
     return Image.fromarray(pixels)
 
 
-def encode(image: Image.Image) -> bytes:
-    """Encode a Pillow image as PNG, as its pixels lie: without EXIF, which would have the server turn it."""
+def _encode_png(image: Image.Image) -> bytes:
+    """Encode an image without EXIF, which would make the server rotate it."""
     try:
-        kept = image if image.mode in PNG_MODES else image.convert("RGB")
+        storable = image if image.mode in PNG_MODES else image.convert("RGB")
         out = io.BytesIO()
-        kept.save(out, "PNG", compress_level=1, exif=b"")
+        storable.save(out, "PNG", compress_level=1, exif=b"")
     except (OSError, ValueError) as error:
-        raise PhotoError(f"the image cannot be encoded: {error}") from error
+        raise PhotoError(f"cannot encode the image: {error}") from error
     return out.getvalue()
 
 
-def is_heic(data: bytes) -> bool:
-    """Tell HEIC by its first box."""
+def _is_heic(data: bytes) -> bool:
+    """Return whether the first box of an ISO media file names HEIC and not AVIF."""
     return data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and b"avif" not in data[16:64]
 
 
-def from_heic(data: bytes) -> bytes:
-    """Turn HEIC into a JPEG of the same upright size, with pillow-heif where it is installed."""
-    register_heic()
+def _heic_to_jpeg(data: bytes) -> bytes:
+    """Convert HEIC to an upright JPEG of the same size, with pillow-heif."""
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError as error:
+        raise PhotoError("HEIC photos need pillow-heif (pip install pillow-heif)") from error
     out = io.BytesIO()
     to_rgb(open_upright(data)).save(out, "JPEG", quality=95)
     return out.getvalue()
 
 
-def register_heic() -> None:
-    """Teach Pillow to read HEIC.
-
-    raises: PhotoError
-    """
-    try:
-        importlib.import_module("pillow_heif").register_heif_opener()
-    except ImportError as error:
-        raise PhotoError("this is a HEIC photo; to send it: pip install pillow-heif") from error
-
-
 def open_upright(data: bytes) -> Image.Image:
-    """Decode a photo in full and turn it upright.
+    """Decode a photo at full size and apply its EXIF orientation.
 
-    raises: PhotoError
+    Args:
+        data: The bytes of an image file.
+
+    Returns:
+        The upright image, in the file's own mode.
+
+    Raises:
+        PhotoError: If the photo cannot be decoded.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return turned_upright(image)
-    except UNREADABLE as error:
-        raise PhotoError(f"the photo cannot be opened here: {error}") from error
+            return _apply_orientation(image)
+    except DECODE_ERRORS as error:
+        raise PhotoError(f"cannot decode the photo: {error}") from error
 
 
-def open_small(data: bytes, longest_px: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode a photo no further than a small picture of it needs.
+def open_reduced(data: bytes, longest_px: int) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode a photo at a reduced size; of a JPEG no more is decoded than the size needs.
 
-    returns: the picture, upright, RGB, no side longer than longest_px; and the upright size of the photo itself
-    raises: PhotoError
+    Args:
+        data: The bytes of an image file.
+        longest_px: Limit for both sides of the returned image, in pixels.
+
+    Returns:
+        The upright RGB image, and the upright width and height of the photo itself.
+
+    Raises:
+        PhotoError: If the photo cannot be decoded.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            # The size is read before `draft`, which changes it.
+            # `draft` changes the size, so it is read first.
             photo_wh = image.size
             image.draft("RGB", (longest_px, longest_px))
             image.load()
-            upright = turned_upright(image)
-            # Of a TIFF Pillow has turned both size and pixels by now, so the tag alone would mislead.
+            upright = _apply_orientation(image)
+            # Pillow rotates a TIFF while loading it, so the EXIF tag alone does not tell whether the sides are swapped.
             if upright.size != image.size:
                 photo_wh = (photo_wh[1], photo_wh[0])
-            small = to_rgb(upright)
-    except UNREADABLE as error:
-        raise PhotoError(f"the photo cannot be opened here: {error}") from error
-    small.thumbnail((longest_px, longest_px))
-    return small, photo_wh
+            reduced = to_rgb(upright)
+    except DECODE_ERRORS as error:
+        raise PhotoError(f"cannot decode the photo: {error}") from error
+    reduced.thumbnail((longest_px, longest_px))
+    return reduced, photo_wh
 
 
-def turned_upright(image: Image.Image) -> Image.Image:
-    """Turn a photo as its EXIF says; where the EXIF is broken, leave it as it lies, as the server does."""
+def _apply_orientation(image: Image.Image) -> Image.Image:
+    """Rotate a photo as its EXIF orientation says; ignore broken EXIF, as the server does."""
     image.load()
     try:
         return ImageOps.exif_transpose(image)
@@ -136,7 +148,7 @@ def turned_upright(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Make any picture 8-bit RGB; 16-bit grey is scaled, since Pillow's own conversion clips it."""
+    """Convert an image of any mode to 8-bit RGB; 16-bit grey is scaled, since Pillow's own conversion clips it."""
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")

@@ -1,57 +1,65 @@
-"""What the sync and the async client share: the request of one try, and reading what is not a picture."""
+"""HTTP requests: built from what to send, with the token and the timeout of each try."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import httpx
 
-from client.errors import BadAnswer
-from client.options import Question
-from client.result import read_problem
-from client.retry import Exchange, Send
-from client.upload import Parcel
+from .options import SegmentOptions
+from .upload import Upload
+from .version import __version__
 
-# As many connections as requests in flight: whoever starts the requests sets their number.
-NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-
-
-def ask_photo(parcel: Parcel, question: Question) -> dict[str, Any]:
-    """Describe the request that sends a photo."""
-    headers = {"Content-Type": "application/octet-stream"}
-    return {"method": "POST", "content": parcel.body, "params": question.parameters(), "headers": headers}
+USER_AGENT = f"silhouette-client/{__version__} python-httpx/{httpx.__version__}"
+# The caller decides how many requests run at once; each needs a connection.
+UNLIMITED_CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 
 
-def ask_model() -> dict[str, Any]:
-    """Describe the request that asks about the model."""
-    return {"method": "GET", "headers": {"Accept": "application/json"}}
+@dataclass(frozen=True)
+class RequestSpec:
+    """A request, apart from the token and the timeout, which differ from try to try.
 
-
-def build(
-    http: httpx.Client | httpx.AsyncClient, address: httpx.URL, asked: dict[str, Any], step: Send, token: str | None
-) -> httpx.Request:
-    """Build the request of one try, with the token of the moment."""
-    headers = {**asked["headers"], **({"Authorization": f"Bearer {token}"} if token else {})}
-    return http.build_request(
-        asked["method"],
-        address.copy_merge_params(asked.get("params", {})),
-        content=asked.get("content"),
-        headers=headers,
-        timeout=step.timeout_s,
-    )
-
-
-def read_model(exchange: Exchange) -> dict[str, Any]:
-    """Read what the function says about its model.
-
-    raises: ServerError, NotAllowed, BadAnswer
+    Attributes:
+        method: HTTP method.
+        headers: Headers beyond those of the HTTP client.
+        query: Parameters to add to the URL's query.
+        body: Content to send, if any.
     """
-    if exchange.response.status_code != 200:
-        raise read_problem(exchange.response)
-    try:
-        said = exchange.response.json()
-    except ValueError as error:
-        raise BadAnswer("what should describe the model is not JSON") from error
-    if not isinstance(said, dict):
-        raise BadAnswer("what should describe the model is not a JSON object")
-    return said
+
+    method: str
+    headers: dict[str, str]
+    query: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+
+    def build(
+        self, http: httpx.Client | httpx.AsyncClient, url: httpx.URL, timeout_s: float, token: str | None
+    ) -> httpx.Request:
+        """Build the HTTP request of one try.
+
+        Args:
+            http: The HTTP client that is to send it.
+            url: The URL of the function.
+            timeout_s: Limit for connecting, and for each read and write, in seconds.
+            token: Identity token to send, if any.
+
+        Returns:
+            The request.
+        """
+        authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        return http.build_request(
+            self.method,
+            url.copy_merge_params(self.query),
+            content=self.body,
+            headers={**self.headers, **authorization},
+            timeout=timeout_s,
+        )
+
+
+def photo_request(upload: Upload, options: SegmentOptions) -> RequestSpec:
+    """Return the request that segments a photo."""
+    return RequestSpec("POST", {"Content-Type": "application/octet-stream"}, options.query(), upload.body)
+
+
+def model_request() -> RequestSpec:
+    """Return the request for the description of the model."""
+    return RequestSpec("GET", {"Accept": "application/json"})

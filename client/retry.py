@@ -1,6 +1,6 @@
-"""When to try again, and when to give up: the rules alone, with no network and no clock of their own.
+"""The retry policy, without I/O.
 
-`converse` is a generator that says what to do next; the sync and the async client each do it in their own way.
+`retry_steps` is a generator that yields what to do next; Client and AsyncClient each perform the steps in their way.
 """
 
 from __future__ import annotations
@@ -17,106 +17,127 @@ from itertools import count
 
 import httpx
 
-from client.errors import Unreachable
+from .errors import Unreachable
 
-PASSING_STATUSES = (429, 502, 503, 504)
+DEFAULT_DEADLINE_S = 60.0
+RETRYABLE_STATUSES = (429, 502, 503, 504)
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 8.0
 SHORTEST_TIMEOUT_S = 0.05
 
 
 @dataclass(frozen=True)
-class Send:
-    """Ask for the request to be sent; answered by the response or by the error."""
+class SendRequest:
+    """Step: send the request; reply with the response or the httpx error."""
 
     timeout_s: float
 
 
 @dataclass(frozen=True)
-class Renew:
-    """Ask for a new identity token; answered by whether there is one."""
+class RenewToken:
+    """Step: replace the identity token; reply with whether to send the request again with it."""
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Ask for a pause; why is for the log."""
+class Pause:
+    """Step: wait before the next try; the reason is for the log."""
 
-    pause_s: float
-    why: str
+    duration_s: float
+    reason: str
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """Hold the response that counts, how many tries it took, and how long the last one took."""
+    """The final response, the number of tries, and the round-trip time of the last one."""
 
     response: httpx.Response
     tries: int
     round_trip_ms: float
 
 
-Step = Send | Renew | Wait
+Step = SendRequest | RenewToken | Pause
 Reply = httpx.Response | httpx.RequestError | bool | None
 
 
-def converse(
-    where: str, deadline_s: float, clock: Callable[[], float] = time.monotonic
+def retry_steps(
+    url: str, deadline_s: float, clock: Callable[[], float] = time.monotonic
 ) -> Generator[Step, Reply, Exchange]:
-    """Lead one request through its tries until it is answered or the deadline is near.
+    """Yield the steps of one request until it has a final response or the deadline leaves no time for another try.
 
-    where: the address, for the words of an error
-    raises: Unreachable
+    Args:
+        url: The URL, for error messages.
+        deadline_s: Time for all tries and pauses together, in seconds.
+        clock: Returns the current time in seconds.
+
+    Yields:
+        The next step. The caller sends the reply to it.
+
+    Returns:
+        The response that is not to be retried, of any status.
+
+    Raises:
+        Unreachable: If the last try had no response.
     """
-    until, renewed = clock() + deadline_s, False
+    ends_at, renewed = clock() + deadline_s, False
     for tries in count(1):
-        # Half of the deadline, so that one connection that hangs leaves time for another.
-        timeout_s = max(min(until - clock(), deadline_s / 2), SHORTEST_TIMEOUT_S)
+        # At most half of the deadline, so that one connection that hangs leaves time for another try.
+        timeout_s = max(min(ends_at - clock(), deadline_s / 2), SHORTEST_TIMEOUT_S)
         sent_at = clock()
-        reply = yield Send(timeout_s)
+        reply = yield SendRequest(timeout_s)
         round_trip_ms = (clock() - sent_at) * 1000
         if isinstance(reply, httpx.Response) and reply.status_code in (401, 403) and not renewed:
             renewed = True
-            if (yield Renew()):
+            if (yield RenewToken()):
                 continue
-        pause_s = pause_before_next(tries, reply)
-        if not passes(reply) or clock() + pause_s >= until:
+        pause_s = pause_after(tries, reply)
+        if not is_retryable(reply) or clock() + pause_s >= ends_at:
             break
-        yield Wait(pause_s, in_words(reply))
+        yield Pause(pause_s, describe_reply(reply))
     if isinstance(reply, httpx.Response):
         return Exchange(reply, tries, round_trip_ms)
-    error = Unreachable(f"no answer from {where}: {in_words(reply)}{f' ({tries} tries)' if tries > 1 else ''}")
-    error.tries = tries
-    raise error
+    suffix = f" ({tries} tries)" if tries > 1 else ""
+    raise Unreachable(f"no response from {url}: {describe_reply(reply)}{suffix}", tries=tries)
 
 
-def passes(reply: Reply) -> bool:
-    """Tell whether the same request may fare better a little later."""
+def is_retryable(reply: Reply) -> bool:
+    """Return whether the same request may succeed later."""
     if isinstance(reply, httpx.Response):
-        return reply.status_code in PASSING_STATUSES
-    lasting = isinstance(reply, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
-    return isinstance(reply, httpx.TransportError) and not lasting and lasting_cause(reply) is None
+        return reply.status_code in RETRYABLE_STATUSES
+    if isinstance(reply, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return False
+    return isinstance(reply, httpx.TransportError) and permanent_cause(reply) is None
 
 
-def lasting_cause(error: BaseException | None) -> str | None:
-    """Find, under a connection error, the kind that no waiting mends: a name nobody knows, a bad certificate."""
+def permanent_cause(error: BaseException | None) -> str | None:
+    """Return why a connection error is permanent (unknown host, untrusted certificate), or None if it is transient."""
     while error is not None:
         if isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME:
-            return "no such host"
+            return "unknown host"
         if isinstance(error, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({error.verify_message})"
+            return f"the server's certificate is not trusted ({error.verify_message})"
         error = error.__cause__ or error.__context__
     return None
 
 
-def pause_before_next(tries: int, reply: Reply) -> float:
-    """Choose how long to wait: what the server asks for, else longer each time and never the same for two."""
-    asked_s = read_retry_after(reply.headers.get("retry-after", "")) if isinstance(reply, httpx.Response) else None
-    if asked_s is not None:
-        return asked_s + random.uniform(0, FIRST_PAUSE_S)
+def pause_after(tries: int, reply: Reply) -> float:
+    """Return how long to wait before the next try: `Retry-After`, else exponential backoff with full jitter.
+
+    Args:
+        tries: Number of tries so far, from 1.
+        reply: The reply to the last one.
+
+    Returns:
+        The pause in seconds.
+    """
+    header = reply.headers.get("retry-after", "") if isinstance(reply, httpx.Response) else ""
+    retry_after_s = parse_retry_after(header)
+    if retry_after_s is not None:
+        return retry_after_s + random.uniform(0, FIRST_PAUSE_S)
     return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries, 16)))
 
 
-def read_retry_after(header: str) -> float | None:
-    """Read `Retry-After`, which is seconds or a date, as seconds from now."""
+def parse_retry_after(header: str) -> float | None:
+    """Parse `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3), into seconds from now; None if unreadable."""
     if header.strip().isdigit():
         return float(header)
     try:
@@ -125,14 +146,14 @@ def read_retry_after(header: str) -> float | None:
         return None
 
 
-def in_words(reply: Reply) -> str:
-    """Say what happened to a try."""
+def describe_reply(reply: Reply) -> str:
+    """Describe the outcome of one try for a message."""
     if isinstance(reply, httpx.Response):
         return f"{reply.status_code} {reply.reason_phrase}".rstrip()
     if isinstance(reply, httpx.TimeoutException):
-        return "it took too long"
+        return "the request timed out"
     if isinstance(reply, httpx.ConnectError):
-        return lasting_cause(reply) or str(reply).partition("] ")[2].lower() or str(reply) or "cannot connect"
+        return permanent_cause(reply) or str(reply).partition("] ")[2].lower() or str(reply) or "cannot connect"
     if isinstance(reply, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.DecodingError):
         return str(reply)
-    return "the connection was cut"
+    return "the connection was closed"

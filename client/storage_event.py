@@ -1,24 +1,49 @@
-"""A photo in a bucket, as a storage event says that it came; and the function's receipt for one."""
+"""Cloud Storage events: the CloudEvent of a photo in a bucket, and the function's receipt for it."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
-import httpx
-
-from client.errors import BadAnswer, NotAllowed, ServerError
-from client.result import Answer, read_problem, read_server_timing
-from client.retry import Exchange
+from .errors import BadResponse, NotAllowed, ServerError
+from .request import RequestSpec
+from .response import ResponseMetadata, parse_metadata, server_error
+from .retry import Exchange
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
-TAKEN = ("mask", "present", "gone")
+EventOutcome = Literal["mask", "present", "gone"]
+SUCCESSFUL_OUTCOMES: tuple[str, ...] = get_args(EventOutcome)
 
 
-def finalized(bucket: str, name: str, generation: int, size: int) -> dict[str, Any]:
-    """Make the CloudEvent about one version of an object.
+@dataclass(frozen=True, kw_only=True)
+class EventReceipt(ResponseMetadata):
+    """The function's receipt for a storage event that it processed.
 
-    size: bytes
+    Attributes:
+        outcome: `X-Outcome`: "mask" if the mask was written, "present" if it existed already, "gone" if the photo has
+            been replaced or deleted.
+        server_timing_ms: `Server-Timing`: milliseconds by stage.
+        model: `X-Model`: name, version and checksum of the model.
+        cold_start: `X-Cold-Start`: whether this was the first mask of the server instance.
+        round_trip_ms: Time of the last try alone, in milliseconds.
+        tries: Number of times that the request was sent.
+    """
+
+    outcome: EventOutcome
+
+
+def finalized_event(bucket: str, name: str, generation: int, size: int) -> dict[str, Any]:
+    """Return the CloudEvent that Eventarc sends when an object has been written.
+
+    Args:
+        bucket: Name of the bucket.
+        name: Name of the object.
+        generation: Generation number of the object.
+        size: Size of the object in bytes.
+
+    Returns:
+        The event in CloudEvents 1.0 structured JSON form.
     """
     return {
         "specversion": "1.0",
@@ -31,51 +56,45 @@ def finalized(bucket: str, name: str, generation: int, size: int) -> dict[str, A
     }
 
 
-def ask_event(event: dict[str, Any]) -> dict[str, Any]:
-    """Describe the request that delivers an event."""
-    headers = {"Content-Type": "application/cloudevents+json"}
-    return {"method": "POST", "content": json.dumps(event).encode(), "headers": headers}
+def event_request(event: dict[str, Any]) -> RequestSpec:
+    """Return the request that delivers an event."""
+    return RequestSpec("POST", {"Content-Type": "application/cloudevents+json"}, body=json.dumps(event).encode())
 
 
-def read_receipt(exchange: Exchange) -> Answer:
-    """Turn a response into what became of the event, or into the error that it is.
+def parse_receipt(exchange: Exchange) -> EventReceipt:
+    """Parse the response to an event.
 
-    raises: ServerError, where the photo will never have a mask; NotAllowed, where none of its bucket will; BadAnswer
+    Args:
+        exchange: The final response.
+
+    Returns:
+        The receipt.
+
+    Raises:
+        ServerError: If the photo will never have a mask, or the status is an error.
+        NotAllowed: If no photo of the bucket will have a mask, or the status is 401 or 403.
+        BadResponse: If the response does not state the outcome of the event.
     """
     response = exchange.response
+    if response.is_success and response.status_code != 204:
+        raise BadResponse("this function does not accept storage events", tries=exchange.tries)
     if response.status_code != 204:
-        error = BadAnswer("the function takes no events") if response.is_success else read_problem(response)
-    else:
-        outcome, _, code = response.headers.get("x-outcome", "").partition("; code=")
-        if outcome in TAKEN:
-            return receipt(exchange, outcome)
-        error = no_mask(outcome, code)
-    error.tries = exchange.tries
-    raise error
+        raise server_error(exchange)
+    outcome, _, code = response.headers.get("x-outcome", "").partition("; code=")
+    if outcome in SUCCESSFUL_OUTCOMES:
+        return EventReceipt(outcome=outcome, **parse_metadata(exchange))
+    raise _no_mask_error(outcome, code, exchange.tries)
 
 
-def receipt(exchange: Exchange, outcome: str) -> Answer:
-    """Make an Answer that has no picture in it."""
-    headers: httpx.Headers = exchange.response.headers
-    return Answer(
-        body=b"",
-        media_type="",
-        size_wh=None,
-        server_timing_ms=read_server_timing(headers.get("server-timing", "")),
-        model=headers.get("x-model", ""),
-        cold_start=headers.get("x-cold-start", "") == "1",
-        round_trip_ms=exchange.round_trip_ms,
-        tries=exchange.tries,
-        outcome=outcome,
-    )
-
-
-def no_mask(outcome: str, code: str) -> ServerError | BadAnswer:
-    """Make the error of a photo that is done with and has no mask."""
+def _no_mask_error(outcome: str, code: str, tries: int) -> ServerError | BadResponse:
+    """Return the exception for an event that was processed without giving a mask."""
     if outcome == "note":
-        return ServerError(f"no mask can be made of it ({code}); its note among the masks says why", 204, code=code)
+        detail = f"no mask is possible ({code}); see the error note in the mask bucket"
+        return ServerError(detail, 204, code=code, tries=tries)
     if code == "other-bucket":
-        return NotAllowed("the function takes no photos of this bucket (PHOTO_BUCKETS)", 204, code=code)
+        detail = "the function does not accept photos from this bucket; add it to PHOTO_BUCKETS"
+        return NotAllowed(detail, 204, code=code, tries=tries)
     if outcome == "refused":
-        return ServerError(f"the function makes no mask of it ({code}); its log says why", 204, code=code)
-    return BadAnswer("the function does not say what became of the event")
+        detail = f"the function rejected the event ({code}); see the function's log"
+        return ServerError(detail, 204, code=code, tries=tries)
+    return BadResponse("the function did not state the outcome of the event", tries=tries)

@@ -1,4 +1,4 @@
-"""Identity tokens for a private function: where they come from, and how long they are kept."""
+"""Identity tokens for a private function: fetched from gcloud or google-auth, and cached."""
 
 from __future__ import annotations
 
@@ -15,105 +15,114 @@ from typing import Any, Literal, get_args
 
 import httpx
 
-from client.errors import AuthError
-from client.options import is_loopback
+from .errors import AuthError
+from .url import is_loopback
 
-Auth = Literal["auto", "none", "gcloud", "adc"]
-AUTHS: tuple[str, ...] = get_args(Auth)
-RENEW_BEFORE_S = 300
-USUAL_LIFE_S = 3600
-# A token refused this soon after it was made would be refused again.
+AuthMode = Literal["auto", "none", "gcloud", "adc"]
+TokenSource = Literal["adc", "gcloud"]
+AUTH_MODES: tuple[str, ...] = get_args(AuthMode)
+RENEW_BEFORE_EXPIRY_S = 300
+DEFAULT_LIFETIME_S = 3600
+# If a token of less than this age is rejected, a new one would be rejected too.
 FRESH_FOR_S = 60
-# gcloud's token for a person names no audience, so whoever receives it could use it elsewhere.
-# Unasked it goes to Google's own hosts alone.
+# gcloud's token of a user account has no audience, so its receiver could use it elsewhere.
+# In mode "auto" it is sent to hosts of Google only.
 GOOGLE_HOSTS = (".run.app", ".cloudfunctions.net")
 GCLOUD_TIMEOUT_S = 60
 
 log = logging.getLogger("silhouette")
 
 
-class Tokens:
-    """Keep one identity token for one function, renewed before it expires; safe to share between threads.
+class TokenCache:
+    """The identity token for one function, renewed before it expires. Threads may share it.
 
-    `auto` sends none until the function asks for one (401, 403), so that a public one never sees a token.
+    Mode "auto" sends none until the function has required one (401, 403), so that a public function never sees a token.
     """
 
-    def __init__(self, auth: Auth, address: httpx.URL, audience: str | None = None) -> None:
-        self._sources = choose_sources(auth, address)
-        self._audience = audience or audience_of(address)
-        self._explicit = auth in ("gcloud", "adc")
-        self._wanted = self._explicit
+    def __init__(self, auth: AuthMode, url: httpx.URL, audience: str | None = None) -> None:
+        self._sources = token_sources(auth, url)
+        self._audience = audience or default_audience(url)
+        self._required = auth in ("gcloud", "adc")
+        self._enabled = self._required
         self._lock = threading.Lock()
         self._token: str | None = None
-        self._made_at = self._renew_at = 0.0
+        self._fetched_at = self._renew_at = 0.0
 
     def token(self) -> str | None:
-        """Give the token to send now, or None.
+        """Return the token to send, or None to send none.
 
-        raises: AuthError
+        Raises:
+            AuthError: If no token could be fetched from the source that the mode names.
         """
-        if not self._wanted:
+        if not self._enabled:
             return None
         with self._lock:
             if self._token is None or time.time() > self._renew_at:
                 self._fetch()
             return self._token
 
-    def renew(self, refused: str | None) -> bool:
-        """Replace a token that was refused; tell whether it is worth trying with the new one.
+    def renew(self, rejected: str | None) -> bool:
+        """Replace a token that the function rejected.
 
-        refused: the token that was sent, None where none was
-        raises: AuthError
+        Args:
+            rejected: The token that was sent; None if none was.
+
+        Returns:
+            Whether to send the request again with the new token.
+
+        Raises:
+            AuthError: If no token could be fetched from the source that the mode names.
         """
         with self._lock:
             if not self._sources:
                 return False
-            if self._token is not None and self._token != refused:
-                return True
-            if refused is not None and time.time() - self._made_at < FRESH_FOR_S:
+            if self._token is not None and self._token != rejected:
+                return True  # another thread has replaced it
+            if rejected is not None and time.time() - self._fetched_at < FRESH_FOR_S:
                 return False
-            self._wanted = True
+            self._enabled = True
             self._fetch()
             return self._token is not None
 
     def _fetch(self) -> None:
-        """Ask each source in turn; under `auto`, go without where none has a token, and say why."""
+        """Fetch a token from the first source that has one; in mode "auto" log why none has, and disable tokens."""
         reasons = []
         for source in self._sources:
             try:
-                self._token = token_from(source, self._audience)
-                self._made_at = time.time()
-                self._renew_at = (expires_at(self._token) or self._made_at + USUAL_LIFE_S) - RENEW_BEFORE_S
+                self._token = fetch_token(source, self._audience)
+                self._fetched_at = time.time()
+                expires_at = token_expiry(self._token) or self._fetched_at + DEFAULT_LIFETIME_S
+                self._renew_at = expires_at - RENEW_BEFORE_EXPIRY_S
                 return
             except AuthError as error:
                 reasons.append(error.detail)
         self._token = None
-        if self._explicit:
+        if self._required:
             raise AuthError("; ".join(reasons))
-        log.warning("the function asks for an identity token, and there is none: %s", "; ".join(reasons))
-        self._sources, self._wanted = [], False
+        log.warning("the function requires an identity token, but none is available: %s", "; ".join(reasons))
+        self._sources, self._enabled = [], False
 
 
-def choose_sources(auth: Auth, address: httpx.URL) -> list[Literal["adc", "gcloud"]]:
-    """Name where tokens may come from, first choice first."""
+def token_sources(auth: AuthMode, url: httpx.URL) -> list[TokenSource]:
+    """Return the sources of tokens in the order in which to try them."""
     if auth == "none":
         return []
     if auth != "auto":
         return [auth]
-    if address.scheme != "https" or is_loopback(address):
+    if url.scheme != "https" or is_loopback(url):
         return []
-    return ["adc", "gcloud"] if address.host.endswith(GOOGLE_HOSTS) else ["adc"]
+    return ["adc", "gcloud"] if url.host.endswith(GOOGLE_HOSTS) else ["adc"]
 
 
-def audience_of(address: httpx.URL) -> str:
-    """Name the function as its tokens must: its address, with the function's name where the host is shared."""
-    origin = f"{address.scheme}://{address.netloc.decode('ascii')}"
-    name = address.path.strip("/").partition("/")[0]
-    return f"{origin}/{name}" if name and address.host.endswith(".cloudfunctions.net") else origin
+def default_audience(url: httpx.URL) -> str:
+    """Return the audience of tokens for a URL: its origin, with the name of the function on cloudfunctions.net."""
+    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    name = url.path.strip("/").partition("/")[0]
+    return f"{origin}/{name}" if name and url.host.endswith(".cloudfunctions.net") else origin
 
 
-def expires_at(token: str) -> float:
-    """Read when a token expires, in seconds since 1970; 0 where it does not say."""
+def token_expiry(token: str) -> float:
+    """Return the `exp` claim of a JSON Web Token, in seconds since 1970; 0 if it has none."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -122,71 +131,59 @@ def expires_at(token: str) -> float:
         return 0.0
 
 
-def token_from(source: Literal["adc", "gcloud"], audience: str) -> str:
-    """Fetch a token.
+def fetch_token(source: TokenSource, audience: str) -> str:
+    """Fetch a new token.
 
-    raises: AuthError
+    Raises:
+        AuthError: If the source has none.
     """
-    return token_from_gcloud(audience) if source == "gcloud" else token_from_adc(audience)
+    return _fetch_from_gcloud(audience) if source == "gcloud" else _fetch_from_adc(audience)
 
 
-def token_from_gcloud(audience: str) -> str:
-    """Have gcloud print a token: for the audience where a service account is active, for the person otherwise.
-
-    raises: AuthError
-    """
+def _fetch_from_gcloud(audience: str) -> str:
+    """Run gcloud; with a service account the token has the audience, with a user account it has none."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         raise AuthError("gcloud is not installed")
     command = [gcloud, "auth", "print-identity-token", "--quiet"]
-    done = run([*command, f"--audiences={audience}"])
-    if done.returncode != 0 and "service account" in done.stderr.lower():
-        done = run(command)
-    token = done.stdout.strip()
-    if done.returncode != 0 or not token:
-        raise AuthError(f"gcloud: {' '.join(done.stderr.split())[:200] or 'no token'}")
+    completed = _run([*command, f"--audiences={audience}"])
+    if completed.returncode != 0 and "service account" in completed.stderr.lower():
+        completed = _run(command)
+    token = completed.stdout.strip()
+    if completed.returncode != 0 or not token:
+        raise AuthError(f"gcloud: {' '.join(completed.stderr.split())[:200] or 'no token'}")
     return token
 
 
-def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with nothing to read and nothing shown.
-
-    raises: AuthError
-    """
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=GCLOUD_TIMEOUT_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise AuthError(f"gcloud does not answer: {type(error).__name__}") from error
+        raise AuthError(f"cannot run gcloud: {type(error).__name__}") from error
 
 
-def token_from_adc(audience: str) -> str:
-    """Have google-auth make a token from the credentials it finds: a service account, its impersonation, or metadata.
-
-    raises: AuthError
-    """
+def _fetch_from_adc(audience: str) -> str:
+    """Use Application Default Credentials: a service account, impersonation, or the metadata server."""
     try:
         google_auth = importlib.import_module("google.auth")
         request = importlib.import_module("google.auth.transport.requests").Request()
     except ImportError as error:
         raise AuthError("google-auth is not installed (pip install 'google-auth[requests]')") from error
     try:
-        credentials = identity_credentials(google_auth.default()[0], request, audience)
+        credentials = _identity_credentials(google_auth.default()[0], request, audience)
         credentials.refresh(request)
     except google_auth.exceptions.GoogleAuthError as error:
-        raise AuthError(f"application default credentials: {' '.join(str(error).split())[:200]}") from error
+        raise AuthError(f"Application Default Credentials: {' '.join(str(error).split())[:200]}") from error
     return str(credentials.token)
 
 
-def identity_credentials(found: Any, request: Any, audience: str) -> Any:
-    """Turn the credentials that google-auth found into ones that yield identity tokens.
-
-    raises: AuthError, and google-auth's own
-    """
+def _identity_credentials(default: Any, request: Any, audience: str) -> Any:
+    """Turn google-auth's default credentials into credentials for identity tokens."""
     impersonated = importlib.import_module("google.auth.impersonated_credentials")
-    if isinstance(found, impersonated.Credentials):
-        return impersonated.IDTokenCredentials(found, target_audience=audience, include_email=True)
-    if isinstance(found, importlib.import_module("google.oauth2.credentials").Credentials):
-        raise AuthError("application default credentials of a person make no token for a function (--auth gcloud does)")
+    if isinstance(default, impersonated.Credentials):
+        return impersonated.IDTokenCredentials(default, target_audience=audience, include_email=True)
+    if isinstance(default, importlib.import_module("google.oauth2.credentials").Credentials):
+        raise AuthError("Application Default Credentials of a user account give no identity token; use --auth gcloud")
     return importlib.import_module("google.oauth2.id_token").fetch_id_token_credentials(audience, request)

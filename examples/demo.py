@@ -1,4 +1,4 @@
-"""Start the function here, ask it about one photo, and stop it: `python -m examples.demo [PHOTO]`."""
+"""Start the function on this machine, segment one photo, and stop it: `python -m examples.demo [PHOTO]`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ from pathlib import Path
 
 import httpx
 
-from client.__main__ import main as client
+from client.cli.main import main as run_client
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "client" / "web" / "sample.jpg"
-START_LIMIT_S = 60.0
+START_TIMEOUT_S = 60.0
 
 
 @contextmanager
-def function(log: Path) -> Iterator[str]:
-    """Run the function on a free port, and yield its URL once it answers.
+def running_function(log: Path) -> Iterator[str]:
+    """Run the function on a free port.
 
-    log: where what it says goes
-    raises: RuntimeError when it does not come up
+    Args:
+        log: File for the function's output.
+
+    Yields:
+        The URL, once the function responds.
+
+    Raises:
+        RuntimeError: If the function does not start.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -44,11 +50,12 @@ def function(log: Path) -> Iterator[str]:
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Ask until something answers.
+    """Poll the URL until it responds.
 
-    raises: RuntimeError with the end of the log when the process ends, or time runs out
+    Raises:
+        RuntimeError: If the process exits or the timeout expires; the message has the end of the log.
     """
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
             httpx.get(url, trust_env=False)
@@ -59,24 +66,21 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 
 def main() -> int:
-    """Write demo/mask.png and demo/overlay.png, and say how long each took.
-
-    returns: the exit code
-    """
-    parser = argparse.ArgumentParser(prog="python -m examples.demo", description="Photo in, mask out, on this machine.")
-    parser.add_argument("photo", nargs="?", type=Path, default=SAMPLE)
+    """Write demo/mask.png and demo/overlay.png, print the timings, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m examples.demo", description="Segment a photo on this machine.")
+    parser.add_argument("photo", nargs="?", type=Path, default=SAMPLE, help="the photo (default: the sample photo)")
     photo = parser.parse_args().photo
     out = Path("demo")
     out.mkdir(exist_ok=True)
-    start = time.monotonic()
+    started_at = time.monotonic()
     log = out / "function.log"
-    with function(log) as url:
-        print(f"the function runs at {url}; it took {time.monotonic() - start:.1f} s to start; its log is {log}")
-        codes = [
-            client([str(photo), "--url", url, "--output", output, "--out", str(out / f"{output}.png")])
+    with running_function(log) as url:
+        print(f"the function runs at {url}; it started in {time.monotonic() - started_at:.1f} s; its log is {log}")
+        exit_codes = [
+            run_client([str(photo), "--url", url, "--output", output, "--out", str(out / f"{output}.png")])
             for output in ("mask", "overlay")
         ]
-    return max(codes)
+    return max(exit_codes)
 
 
 if __name__ == "__main__":

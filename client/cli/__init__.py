@@ -1,1 +1,1 @@
-"""The command line: from one photo to a hundred thousand."""
+"""The command line: one photo, a batch of photos, or the backfill of a bucket."""

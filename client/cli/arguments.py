@@ -1,4 +1,4 @@
-"""The command line's options, read and checked."""
+"""The arguments of the command line, parsed and checked."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.cli.background import Background, read_background
-from client.cli.bucket_listing import split
-from client.cli.comparison import is_picture_name
-from client.client import DEADLINE_S, Client
-from client.errors import ClientError
-from client.options import DEFAULT_URL, OUTPUTS, SIZES, Output, Question, read_url
-from client.tokens import AUTHS, Auth
+from ..client import Client
+from ..errors import ClientError
+from ..options import OUTPUT_SIZES, OUTPUTS, Output, SegmentOptions
+from ..retry import DEFAULT_DEADLINE_S
+from ..tokens import AUTH_MODES, AuthMode
+from ..url import DEFAULT_URL, parse_url
+from .background import Background, parse_background
+from .bucket_listing import parse_gs_uri
+from .image_files import has_image_extension
 
 STDIN = STDOUT = "-"
 MOST_JOBS = 1000
@@ -32,19 +34,38 @@ NOT_FOR_BUCKETS = (
     "force",
 )
 EPILOG = """\
-One photo is always asked for. Of several (a folder, a pattern, a list), those whose result is there already are
-skipped, so that the same command goes on where it stopped. Exit code: 0 all done, 1 something failed,
-2 the command is wrong, 130 stopped by Ctrl-C.
+A single photo is always segmented again. Among several (a folder, a pattern, a list), photos that have a result are
+skipped, so the same command continues an interrupted run. Exit codes: 0 success, 1 something failed, 2 usage error,
+130 interrupted by Ctrl-C.
 """
 
 
 @dataclass(frozen=True)
-class Options:
-    """Hold what the command line says."""
+class CliOptions:
+    """The parsed command line; None means that the option was not given.
+
+    Attributes:
+        sources: Photos, folders, patterns, "-", or one gs:// URI.
+        url: URL of the function.
+        segment: Options of each request.
+        out: File or folder for the results; "-" is standard output.
+        background: Background of cutouts.
+        compare: File or folder for comparison images.
+        contact_sheet: File for the first contact sheet.
+        log: File for the JSON log lines.
+        show: Open the result in an image viewer.
+        jobs: Number of photos processed concurrently.
+        force: Process photos again that have a result.
+        quiet: Print errors only.
+        auth: Source of identity tokens.
+        audience: Audience of identity tokens.
+        deadline_s: Time for one photo with all retries, in seconds.
+        masks: gs:// URI of the mask bucket; selects the backfill.
+    """
 
     sources: list[str]
     url: str
-    question: Question
+    segment: SegmentOptions
     out: str | None
     background: Background | None
     compare: Path | None
@@ -54,190 +75,200 @@ class Options:
     jobs: int
     force: bool
     quiet: bool
-    auth: Auth
+    auth: AuthMode
     audience: str | None
     deadline_s: float
     masks: str | None = None
 
 
-def read_options(arguments: list[str] | None = None) -> Options:
-    """Read the command line; a mistake in it ends the program with exit code 2."""
+def parse_arguments(argv: list[str] | None = None) -> CliOptions:
+    """Parse the command line.
+
+    Args:
+        argv: The arguments without the program name; None for sys.argv.
+
+    Returns:
+        The options.
+
+    Raises:
+        SystemExit: With code 2, if the arguments are invalid; with code 0, after --help.
+    """
     parser = build_parser()
-    given = parser.parse_args(arguments)
-    output: Output = given.output or ("cutout" if given.background else "mask")
-    if given.background and output != "cutout":
-        parser.error("--background is for --output cutout")
-    if given.contact_sheet and output == "json":
-        parser.error("--contact-sheet needs pictures, and --output json gives none")
-    check_bucket(parser, given)
-    if STDIN in given.photo and len(given.photo) > 1:
-        parser.error("- (the photo on standard input) stands alone")
-    if given.photo == [STDIN] and given.out is None:
-        given.out = STDOUT
-    if given.out == STDOUT and sys.stdout.isatty():
-        parser.error("the result would go to the terminal: give --out FILE, or redirect it")
-    return Options(
-        sources=given.photo,
-        url=given.url,
-        question=Question(output, given.threshold, given.class_name, given.size),
-        out=given.out,
-        background=given.background,
-        compare=given.compare,
-        contact_sheet=given.contact_sheet,
-        log=given.log,
-        show=given.show,
-        jobs=given.jobs,
-        force=given.force,
-        quiet=given.quiet,
-        auth=given.auth,
-        audience=given.audience,
-        deadline_s=given.deadline,
-        masks=given.masks,
+    args = parser.parse_args(argv)
+    output: Output = args.output or ("cutout" if args.background else "mask")
+    if args.photo == [STDIN] and args.out is None:
+        args.out = STDOUT
+    _check_combinations(parser, args, output)
+    _check_bucket(parser, args)
+    return CliOptions(
+        sources=args.photo,
+        url=args.url,
+        segment=SegmentOptions(output, args.threshold, args.class_name, args.size),
+        out=args.out,
+        background=args.background,
+        compare=args.compare,
+        contact_sheet=args.contact_sheet,
+        log=args.log,
+        show=args.show,
+        jobs=args.jobs,
+        force=args.force,
+        quiet=args.quiet,
+        auth=args.auth,
+        audience=args.audience,
+        deadline_s=args.deadline,
+        masks=args.masks,
     )
 
 
-def check_bucket(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
-    """End the program where a bucket is mixed with what goes through this machine."""
-    in_bucket = [source for source in given.photo if source.startswith("gs://")]
-    if not given.masks:
-        if in_bucket:
-            parser.error(f"{in_bucket[0]} needs --masks gs://BUCKET, where its masks go")
+def _check_combinations(parser: argparse.ArgumentParser, args: argparse.Namespace, output: Output) -> None:
+    """Exit if options contradict each other."""
+    if args.background and output != "cutout":
+        parser.error("--background requires --output cutout")
+    if args.contact_sheet and output == "json":
+        parser.error("--contact-sheet cannot be used with --output json, which gives no images")
+    if STDIN in args.photo and len(args.photo) > 1:
+        parser.error("- (standard input) must be the only photo")
+    if args.out == STDOUT and sys.stdout.isatty():
+        parser.error("refusing to write binary data to the terminal: use --out FILE, or redirect standard output")
+
+
+def _check_bucket(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Exit if a bucket is combined with files, or with options that apply to files only."""
+    uris = [source for source in args.photo if source.startswith("gs://")]
+    if not args.masks:
+        if uris:
+            parser.error(f"{uris[0]} requires --masks gs://BUCKET, the bucket for its masks")
         return
-    if in_bucket != given.photo or len(in_bucket) > 1:
-        parser.error("--masks is for one gs://BUCKET or gs://BUCKET/PREFIX")
+    if uris != args.photo or len(uris) > 1:
+        parser.error("--masks requires exactly one gs://BUCKET or gs://BUCKET/PREFIX")
     try:
-        split(given.photo[0])
+        parse_gs_uri(args.photo[0])
     except ValueError as error:
         parser.error(str(error))
-    for option in NOT_FOR_BUCKETS:
-        if getattr(given, option):
-            parser.error(
-                f"--{option.replace('_name', '').replace('_', '-')} is not for a bucket, where events make plain masks"
-            )
+    for name in NOT_FOR_BUCKETS:
+        if getattr(args, name):
+            option = "--class" if name == "class_name" else f"--{name.replace('_', '-')}"
+            parser.error(f"{option} cannot be used with a bucket, whose masks the function writes itself")
 
 
-def make_client(options: Options, stop: threading.Event | None = None) -> Client:
-    """Make the client that the options describe."""
+def make_client(options: CliOptions, stop: threading.Event | None = None) -> Client:
+    """Return the client for the options."""
     return Client(options.url, auth=options.auth, audience=options.audience, deadline_s=options.deadline_s, stop=stop)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    name = "silhouette" if Path(sys.argv[0]).stem == "silhouette" else "python -m client"
-    parser = argparse.ArgumentParser(name, description="Cut photos out with a Silhouette function.", epilog=EPILOG)
+    """Return the argument parser."""
+    installed = Path(sys.argv[0]).stem == "silhouette"
+    name = "silhouette" if installed else f"python -m {__name__.partition('.')[0]}"
+    parser = argparse.ArgumentParser(name, description="Segment photos with a Silhouette function.", epilog=EPILOG)
     parser.add_argument(
         "photo",
         nargs="+",
         metavar="PHOTO",
-        help="a photo, a folder, a pattern, gs://BUCKET/PREFIX, or - for standard input",
+        help="a photo, a folder, a glob pattern, gs://BUCKET/PREFIX, or - for standard input",
     )
-    add_questions(parser)
-    add_places(parser)
-    add_manners(parser)
+    _add_request_options(parser)
+    _add_file_options(parser)
+    _add_run_options(parser)
     return parser
 
 
-def add_questions(parser: argparse.ArgumentParser) -> None:
-    """Add what is asked of the server, and which server."""
+def _add_request_options(parser: argparse.ArgumentParser) -> None:
     url = os.environ.get("SILHOUETTE_URL") or DEFAULT_URL
-    group = parser.add_argument_group("the question")
-    group.add_argument("--url", default=url, type=checked_url, help="the function (or SILHOUETTE_URL; now %(default)s)")
-    group.add_argument("--output", choices=OUTPUTS, help="what to make of each photo (mask)")
-    group.add_argument("--threshold", type=float, metavar="0..1", help="how sure the model must be")
-    group.add_argument("--class", dest="class_name", metavar="NAME", help="of a model with several, this class alone")
-    group.add_argument("--size", choices=SIZES, help="the photo's own size, or the model's (photo)")
+    group = parser.add_argument_group("request")
     group.add_argument(
-        "--background", type=checked_background, metavar="COLOUR|IMAGE", help="what to put behind a cutout"
+        "--url", default=url, type=_url, help="URL of the function (default: SILHOUETTE_URL, now %(default)s)"
     )
+    group.add_argument("--output", choices=OUTPUTS, help="what to return for each photo (default: mask)")
+    group.add_argument("--threshold", type=float, metavar="0..1", help="score from which a pixel belongs to the object")
+    group.add_argument("--class", dest="class_name", metavar="NAME", help="segment this class only")
+    group.add_argument("--size", choices=OUTPUT_SIZES, help="the photo's size or the model's (default: photo)")
+    group.add_argument("--background", type=_background, metavar="COLOUR|IMAGE", help="background to draw cutouts on")
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
-    """Add where things go."""
-    group = parser.add_argument_group("the results")
-    group.add_argument("--out", metavar="FILE|FOLDER", help="where to write (beside the photo); - for standard output")
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output files")
+    group.add_argument(
+        "--out",
+        metavar="FILE|FOLDER",
+        help="where to write results (default: beside each photo); - for standard output",
+    )
     group.add_argument(
         "--masks",
-        type=checked_bucket,
+        type=_mask_bucket,
         metavar="gs://BUCKET",
-        help="of photos in gs://BUCKET/PREFIX: the function's MASK_BUCKET; masks go from bucket to bucket",
+        help="the function's MASK_BUCKET: make the masks that photos in gs://BUCKET/PREFIX lack, within Cloud Storage",
     )
     group.add_argument(
         "--compare",
         type=Path,
         metavar="FILE|FOLDER",
-        help="write photo, mask and overlay side by side too: to a file for one photo, to a folder for several",
+        help="also write photo, mask and overlay side by side: to a file for one photo, a folder for several",
     )
     group.add_argument(
-        "--contact-sheet", type=checked_picture, metavar="FILE", help="write small pictures of all, 60 to a sheet"
+        "--contact-sheet", type=_image_path, metavar="FILE", help="write thumbnails of all results, 60 per sheet"
     )
-    group.add_argument("--log", type=Path, metavar="FILE", help="add a line of JSON for each photo")
-    group.add_argument("--show", action="store_true", help="open the result when done")
+    group.add_argument("--log", type=Path, metavar="FILE", help="append one line of JSON per photo")
+    group.add_argument("--show", action="store_true", help="open the result in an image viewer")
 
 
-def add_manners(parser: argparse.ArgumentParser) -> None:
-    """Add how the work is done."""
-    group = parser.add_argument_group("the work")
-    group.add_argument("--jobs", type=checked_jobs, default=4, metavar="N", help="photos in flight (4)")
-    group.add_argument("--force", action="store_true", help="redo what is there already")
-    group.add_argument("--quiet", action="store_true", help="print failures and nothing else")
-    group.add_argument("--auth", choices=AUTHS, default="auto", help="where identity tokens come from (auto)")
-    group.add_argument("--audience", metavar="URL", help="whom tokens are for, if not the address itself")
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    group.add_argument("--jobs", type=_jobs, default=4, metavar="N", help="photos to process concurrently (default: 4)")
+    group.add_argument("--force", action="store_true", help="process photos again that have a result")
+    group.add_argument("--quiet", action="store_true", help="print errors only")
+    group.add_argument("--auth", choices=AUTH_MODES, default="auto", help="source of identity tokens (default: auto)")
+    group.add_argument("--audience", metavar="URL", help="audience of identity tokens (default: from --url)")
     group.add_argument(
         "--deadline",
-        type=checked_deadline,
-        default=DEADLINE_S,
+        type=_deadline,
+        default=DEFAULT_DEADLINE_S,
         metavar="SECONDS",
-        help="for one photo, all tries together (%(default)g)",
+        help="time for one photo with all its retries (default: %(default)g)",
     )
 
 
-def checked_url(text: str) -> str:
-    """Take an address if it is one."""
+def _url(text: str) -> str:
     try:
-        return str(read_url(text))
+        return str(parse_url(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def checked_bucket(text: str) -> str:
-    """Take gs://BUCKET."""
+def _mask_bucket(text: str) -> str:
     try:
-        bucket, prefix = split(text)
+        bucket, prefix = parse_gs_uri(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if prefix:
-        raise argparse.ArgumentTypeError(f"{text!r} names a folder; the function knows where in the bucket masks go")
+        raise argparse.ArgumentTypeError(f"{text!r} has a prefix; use gs://{bucket}, the function chooses the names")
     return f"gs://{bucket}"
 
 
-def checked_picture(text: str) -> Path:
-    """Take a name for a picture."""
-    if not is_picture_name(Path(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not called like a picture")
+def _image_path(text: str) -> Path:
+    if not has_image_extension(Path(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} has no image file extension, such as .png")
     return Path(text)
 
 
-def checked_background(text: str) -> Background:
-    """Take a colour, or the path of a picture."""
+def _background(text: str) -> Background:
     try:
-        return read_background(text)
+        return parse_background(text)
     except (ValueError, ClientError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a colour nor a picture: {error}") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a colour nor an image file: {error}") from error
 
 
-def checked_jobs(text: str) -> int:
-    """Take a number of photos in flight."""
+def _jobs(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= MOST_JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_JOBS}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_JOBS}")
     return int(text)
 
 
-def checked_deadline(text: str) -> float:
-    """Take a number of seconds above none."""
+def _deadline(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
     return seconds

@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Output files, written atomically: each is complete or absent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 import sys
 from pathlib import Path
 
-from client.errors import ClientError
+from ..errors import ClientError
 
 
 class CannotWrite(ClientError):
-    """Say that a result could not be kept; errno tells whether the next one would fare better."""
+    """An output file cannot be written.
+
+    Attributes:
+        errno: The operating system's error number, which tells whether other files would fail too.
+    """
 
     code = "cannot-write"
 
@@ -19,11 +23,17 @@ class CannotWrite(ClientError):
         self.errno = error.errno
 
 
-def write_whole(path: Path | None, data: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename; None is standard output.
+def write_atomically(path: Path | None, data: bytes) -> None:
+    """Write a file under a temporary name in the same folder and rename it.
 
-    The temporary name is the same each time, so that what a killed run leaves behind the next one writes over.
-    raises: CannotWrite
+    The temporary name is always the same, so that a run overwrites what a killed run has left behind.
+
+    Args:
+        path: The file, whose folder is created if it is missing; None for standard output.
+        data: The content.
+
+    Raises:
+        CannotWrite: If the operating system reports an error.
     """
     try:
         if path is None:
@@ -39,7 +49,7 @@ def write_whole(path: Path | None, data: bytes) -> None:
 
 
 def is_written(path: Path) -> bool:
-    """Tell whether a result is there; an empty file, left by a power cut, is none."""
+    """Return whether an output file exists; an empty one, as a power failure leaves it, does not count."""
     try:
         return path.stat().st_size > 0
     except OSError:

@@ -1,4 +1,7 @@
-"""The command about a bucket: events for the photos that have no mask yet. Their bytes never come here."""
+"""The backfill command: storage events for the photos of a bucket that have no mask yet.
+
+The photos themselves are not downloaded.
+"""
 
 from __future__ import annotations
 
@@ -6,96 +9,133 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from client.cli.arguments import Options, make_client
-from client.cli.batch import lead, nothing_found
-from client.cli.batch_state import Run
-from client.cli.bucket_listing import list_objects, split
-from client.cli.task import Outcome, outcome_of
-from client.client import Client
-from client.errors import ClientError
-from client.storage_event import finalized
+from ..client import Client
+from ..errors import ClientError
+from ..storage_event import EventReceipt, finalized_event
+from .arguments import CliOptions, make_client
+from .batch import report_no_photos, run_jobs
+from .batch_state import BatchState
+from .bucket_listing import list_objects, parse_gs_uri
+from .job import Outcome, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """Hold one version of a photo in a bucket, and where its mask goes; size in bytes."""
+class BucketJob:
+    """A photo in a bucket.
+
+    Attributes:
+        bucket: Name of the photo bucket.
+        key: Name of the photo's object.
+        generation: Generation number of the photo's object.
+        size: Size of the photo in bytes.
+        mask_bucket: Name of the mask bucket.
+        mask_name: Template of the mask's object name, with {bucket} and {name}.
+        is_done: Whether the mask or error note exists.
+    """
 
     bucket: str
     key: str
     generation: int
     size: int
-    masks: str
-    place: str
+    mask_bucket: str
+    mask_name: str
     is_done: bool
 
     @property
     def name(self) -> str:
+        """The photo's URI."""
         return f"gs://{self.bucket}/{self.key}"
 
     @property
-    def result(self) -> str:
-        return f"gs://{self.masks}/{fill(self.place, self.bucket, self.key)}"
+    def destination(self) -> str:
+        """The mask's URI."""
+        return f"gs://{self.mask_bucket}/{_fill(self.mask_name, self.bucket, self.key)}"
 
 
-def run_backfill(options: Options) -> int:
-    """Send events for all photos that have no mask of the function's model; give back the exit code.
+def run_backfill(options: CliOptions) -> int:
+    """Deliver an event for each photo that has no mask of the function's current model.
 
-    raises: ClientError
+    Args:
+        options: The options of the command line.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ClientError: If the function accepts no events, a bucket cannot be listed, or the log cannot be written.
     """
     with make_client(options) as client:
-        about = client.model()
-    if not about.get("events"):
-        raise ClientError("this function takes no events of buckets (PHOTO_BUCKETS and MASK_BUCKET are not set)")
+        model = client.model()
+    if not model.get("events"):
+        raise ClientError("this function does not accept storage events; set PHOTO_BUCKETS and MASK_BUCKET")
     if not options.quiet:
         print(f"listing {options.sources[0]} and {options.masks}", file=sys.stderr, flush=True)
-    photos = plan_backfill(options, about)
-    if not photos:
-        return nothing_found(options)
-    return lead(Run(options, len(photos)), photos, lambda photo: photo.is_done, send)
+    jobs = plan_backfill(options, model)
+    if not jobs:
+        return report_no_photos(options)
+    return run_jobs(BatchState(options, len(jobs)), jobs, skip=lambda job: job.is_done, work=_deliver)
 
 
-def plan_backfill(options: Options, about: dict[str, Any]) -> list[Photo]:
-    """List the photos, and tell which are done: with a mask, or a note, of this version of theirs by this model.
+def plan_backfill(options: CliOptions, model: dict[str, Any]) -> list[BucketJob]:
+    """List the photos, and mark those that have a mask or error note of the same generation by the same model.
 
-    about: what the function says about its model
-    raises: ClientError
+    Args:
+        options: The options of the command line.
+        model: The function's description of its model.
+
+    Returns:
+        The jobs, in order of the photos' names.
+
+    Raises:
+        ClientError: If a bucket cannot be listed.
     """
-    bucket, prefix = split(options.sources[0])
-    masks, _ = split(options.masks or "")
-    done = done_generations(masks, bucket, prefix, about)
+    bucket, prefix = parse_gs_uri(options.sources[0])
+    mask_bucket, _ = parse_gs_uri(options.masks or "")
+    done = _done_generations(mask_bucket, bucket, prefix, model)
     return [
-        Photo(bucket, each.name, each.generation, each.size, masks, about["events"]["mask"], is_done)
-        for each in list_objects(bucket, prefix)
-        if not each.name.endswith("/")  # a folder's placeholder
-        for is_done in [done.get(each.name, 0) >= each.generation]
+        BucketJob(
+            bucket,
+            photo.name,
+            photo.generation,
+            photo.size,
+            mask_bucket,
+            model["events"]["mask"],
+            is_done=done.get(photo.name, 0) >= photo.generation,
+        )
+        for photo in list_objects(bucket, prefix)
+        if not photo.name.endswith("/")  # a folder's placeholder
     ]
 
 
-def done_generations(masks: str, bucket: str, prefix: str, about: dict[str, Any]) -> dict[str, int]:
-    """Find which version of each photo this model has done.
-
-    raises: ClientError
-    """
-    places = [fill(place, bucket, "\0").split("\0") for place in about["events"].values()]
-    model = {"model": about["name"], "version": about["version"], "sha256": about["sha256"], "source-bucket": bucket}
+def _done_generations(mask_bucket: str, bucket: str, prefix: str, model: dict[str, Any]) -> dict[str, int]:
+    """Return, by photo name, the latest generation that the model has processed."""
+    # What precedes and what follows the photo's name in the name of its mask and of its error note.
+    affixes = [_fill(template, bucket, "\0").split("\0") for template in model["events"].values()]
+    expected = {
+        "model": model["name"],
+        "version": model["version"],
+        "sha256": model["sha256"],
+        "source-bucket": bucket,
+    }
     done: dict[str, int] = {}
-    for each in list_objects(masks, places[0][0] + prefix):
-        if model.items() <= each.metadata.items():
-            for before, after in places:
-                if each.name.endswith(after):
-                    name = each.name[len(before) : -len(after)]
-                    done[name] = max(done.get(name, 0), int(each.metadata["source-generation"]))
+    for written in list_objects(mask_bucket, affixes[0][0] + prefix):
+        if not expected.items() <= written.metadata.items():
+            continue
+        for before, after in affixes:
+            if written.name.endswith(after):
+                photo = written.name[len(before) : -len(after)]
+                done[photo] = max(done.get(photo, 0), int(written.metadata["source-generation"]))
     return done
 
 
-def fill(place: str, bucket: str, name: str) -> str:
-    """Fill a photo into what the function says of where masks go."""
-    return place.replace("{bucket}", bucket).replace("{name}", name)
+def _fill(template: str, bucket: str, name: str) -> str:
+    """Fill a photo's bucket and name into the function's template of an object name."""
+    return template.replace("{bucket}", bucket).replace("{name}", name)
 
 
-def send(photo: Photo, client: Client) -> Outcome:
-    """Deliver the event of a photo; one that was replaced or removed meanwhile is skipped."""
-    event = finalized(photo.bucket, photo.key, photo.generation, photo.size)
-    outcome = outcome_of(photo, lambda: client.deliver(event))
-    gone = outcome.answer is not None and outcome.answer.outcome == "gone"
-    return Outcome(photo, "skipped") if gone else outcome
+def _deliver(job: BucketJob, client: Client) -> Outcome:
+    """Deliver the event of a photo; a photo that was replaced or deleted since the listing is skipped."""
+    event = finalized_event(job.bucket, job.key, job.generation, job.size)
+    outcome = outcome_of(job, lambda: client.deliver(event))
+    is_gone = isinstance(outcome.response, EventReceipt) and outcome.response.outcome == "gone"
+    return Outcome(job, "skipped") if is_gone else outcome

@@ -1,4 +1,4 @@
-"""What is put behind a cutout: a colour or a picture."""
+"""The background of a cutout: a colour or an image."""
 
 from __future__ import annotations
 
@@ -8,46 +8,65 @@ from pathlib import Path
 
 from PIL import Image, ImageColor, ImageOps
 
-from client.errors import BadAnswer
-from client.photo import UNREADABLE, open_upright, to_bytes, to_rgb
+from ..errors import BadResponse
+from ..photo import DECODE_ERRORS, open_upright, read_photo, to_rgb
 
 
 @dataclass(frozen=True)
 class Background:
-    """Hold a colour (RGB, 0-255) or a picture (RGB); the picture is the one used where there is one."""
+    """The background of a cutout.
+
+    Attributes:
+        colour: RGB, 0-255.
+        image: RGB image that is used instead of the colour.
+    """
 
     colour: tuple[int, int, int] = (255, 255, 255)
-    picture: Image.Image | None = None
+    image: Image.Image | None = None
 
 
-def read_background(text: str) -> Background:
-    """Read a colour as the web writes it (white, #ffcc00, rgb(255, 204, 0)), or the path of a picture.
+def parse_background(text: str) -> Background:
+    """Parse a background.
 
-    raises: ValueError, PhotoError
+    Args:
+        text: A CSS colour (white, #ffcc00, rgb(255, 204, 0)), or the path of an image file.
+
+    Returns:
+        The background.
+
+    Raises:
+        ValueError: If the text is neither a file nor a colour.
+        PhotoError: If the file cannot be decoded.
     """
     if Path(text).is_file():
-        return Background(picture=to_rgb(open_upright(to_bytes(Path(text)))))
+        return Background(image=to_rgb(open_upright(read_photo(Path(text)))))
     red, green, blue = ImageColor.getrgb(text)[:3]
     return Background((red, green, blue))
 
 
-def put_behind(cutout_png: bytes, background: Background) -> bytes:
-    """Lay a cutout over a background, which is cropped to its shape.
+def compose(cutout_png: bytes, background: Background) -> bytes:
+    """Draw a cutout over a background, which is scaled and cropped to the cutout's size.
 
-    cutout_png: RGBA
-    returns: PNG, RGB, of the same size
-    raises: BadAnswer
+    Args:
+        cutout_png: RGBA PNG.
+        background: The background.
+
+    Returns:
+        RGB PNG of the same size.
+
+    Raises:
+        BadResponse: If the cutout cannot be decoded.
     """
     try:
         with Image.open(io.BytesIO(cutout_png)) as opened:
             cutout = opened.convert("RGBA")
-    except UNREADABLE as error:
-        raise BadAnswer(f"the cutout cannot be opened: {error}") from error
-    if background.picture is None:
-        behind = Image.new("RGB", cutout.size, background.colour)
+    except DECODE_ERRORS as error:
+        raise BadResponse(f"cannot decode the cutout: {error}") from error
+    if background.image is None:
+        canvas = Image.new("RGB", cutout.size, background.colour)
     else:
-        behind = ImageOps.fit(background.picture, cutout.size)
-    behind.paste(cutout, mask=cutout)
+        canvas = ImageOps.fit(background.image, cutout.size)
+    canvas.paste(cutout, mask=cutout)
     out = io.BytesIO()
-    behind.save(out, "PNG", compress_level=3)
+    canvas.save(out, "PNG", compress_level=3)
     return out.getvalue()

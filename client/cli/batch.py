@@ -1,4 +1,4 @@
-"""The command about many photos: several in flight, results as they come, stopped and gone on with at will."""
+"""The batch command: many photos, several at once, interrupted and continued at any time."""
 
 from __future__ import annotations
 
@@ -15,101 +15,129 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from client.cli.arguments import Options, make_client
-from client.cli.atomic_write import write_whole
-from client.cli.batch_state import Run
-from client.cli.contact_sheet import Pair, draw_sheets, nth_path
-from client.cli.open_file import show
-from client.cli.output_paths import plan_many
-from client.cli.task import Errand, Job, Outcome, do, is_done
-from client.client import Client
+from ..client import Client
+from .arguments import CliOptions, make_client
+from .atomic_write import write_atomically
+from .batch_state import BatchState
+from .contact_sheet import SheetEntry, draw_sheets, nth_sheet
+from .image_viewer import open_in_viewer
+from .job import FileJob, Job, Outcome, is_done, run_job
+from .output_paths import plan_batch
 
-E = TypeVar("E", bound=Errand)
-INTERRUPTED = 130
+AnyJob = TypeVar("AnyJob", bound=Job)
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-def run_many(options: Options) -> int:
-    """Do all photos that are not done; give back the exit code.
+def run_batch(options: CliOptions) -> int:
+    """Process all photos that have no result yet.
 
-    raises: ClientError, PlanError
+    Args:
+        options: The options of the command line.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ClientError: If a log or a contact sheet cannot be written.
+        UsageError: If --out or --compare is a file, or two photos would have the same result file.
     """
-    jobs = plan_many(options)
+    jobs = plan_batch(options)
     if not jobs:
-        return nothing_found(options)
-    run = Run(options, len(jobs))
-    code = lead(run, jobs, lambda job: not options.force and is_done(job), lambda job, client: do(job, client, options))
-    if not run.interrupted:
-        show_all(options, jobs)
+        return report_no_photos(options)
+    state = BatchState(options, len(jobs))
+    code = run_jobs(
+        state,
+        jobs,
+        skip=lambda job: not options.force and is_done(job),
+        work=lambda job, client: run_job(job, client, options),
+    )
+    if not state.interrupted:
+        _write_contact_sheets(options, jobs)
+        _show(options, jobs)
     return code
 
 
-def nothing_found(options: Options) -> int:
-    """Say that there is nothing to do; give back the exit code."""
+def report_no_photos(options: CliOptions) -> int:
+    """Print that there is nothing to do, and return the exit code."""
     print(f"no photos found in {', '.join(options.sources)}", file=sys.stderr)
     return 1
 
 
-def lead(run: Run, jobs: list[E], is_done: Callable[[E], bool], work: Callable[[E, Client], Outcome]) -> int:
-    """Do the jobs that are not done, and tell what became of all; give back the exit code.
+def run_jobs(
+    state: BatchState,
+    jobs: list[AnyJob],
+    skip: Callable[[AnyJob], bool],
+    work: Callable[[AnyJob, Client], Outcome],
+) -> int:
+    """Run jobs concurrently and print a summary.
 
-    raises: ClientError
+    Args:
+        state: The state of the run, which is closed at the end.
+        jobs: All jobs.
+        skip: Returns whether a job is done already.
+        work: Runs one job, in a thread of its own.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CannotWrite: If the log cannot be written.
     """
-    began_at = time.monotonic()
+    started_at = time.monotonic()
     try:
-        with stopped_by_ctrl_c(run), spoken(run):
-            work_through(run, waiting(run, jobs, is_done), work)
+        with _interruptible(state), _logging_above_progress(state):
+            _process(state, _pending(state, jobs, skip), work)
     finally:
-        run.close()
-    tell(run, time.monotonic() - began_at)
-    if run.interrupted:
+        state.close()
+    _print_summary(state, time.monotonic() - started_at)
+    if state.interrupted:
         return INTERRUPTED
-    return 1 if run.summary.failed or run.summary.left else 0
+    return 1 if state.summary.failed or state.summary.remaining else 0
 
 
-def work_through(run: Run, waiting: Iterator[E], work: Callable[[E, Client], Outcome]) -> None:
-    """Keep as many photos in flight as there may be, until there are none left or it is time to stop."""
-    flying: set[Future[Outcome]] = set()
-    with make_client(run.options, run.stop) as client, ThreadPoolExecutor(run.options.jobs) as pool:
+def _process(state: BatchState, pending: Iterator[AnyJob], work: Callable[[AnyJob, Client], Outcome]) -> None:
+    """Keep up to --jobs jobs running until none is pending."""
+    running: set[Future[Outcome]] = set()
+    with make_client(state.options, state.stop) as client, ThreadPoolExecutor(state.options.jobs) as pool:
         try:
             while True:
-                while len(flying) < run.options.jobs and (job := next(waiting, None)):
-                    flying.add(pool.submit(work, job, client))
-                if not flying:
+                while len(running) < state.options.jobs and (job := next(pending, None)):
+                    running.add(pool.submit(work, job, client))
+                if not running:
                     return
-                landed, flying = wait(flying, timeout=0.25, return_when=FIRST_COMPLETED)
-                for future in landed:
-                    run.report(future.result())
-                run.tick()
+                finished, running = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    state.record(future.result())
+                state.update_progress()
         finally:
-            # If it ends by an error, no thread is left to sit out a pause.
-            run.stop.set()
+            # After an error here, the pool would otherwise wait for threads that pause between retries.
+            state.stop.set()
 
 
-def waiting(run: Run, jobs: list[E], is_done: Callable[[E], bool]) -> Iterator[E]:
-    """Yield the photos that are not done, report the ones that are, and end when it is time to stop."""
+def _pending(state: BatchState, jobs: list[AnyJob], skip: Callable[[AnyJob], bool]) -> Iterator[AnyJob]:
+    """Yield the jobs that are not done until the run is to stop; record the others as skipped."""
     for job in jobs:
-        if run.stop.is_set():
+        if state.stop.is_set():
             return
-        if is_done(job):
-            run.report(Outcome(job, "skipped"))
-            run.tick()
+        if skip(job):
+            state.record(Outcome(job, "skipped"))
+            state.update_progress()
         else:
             yield job
 
 
 @contextlib.contextmanager
-def stopped_by_ctrl_c(run: Run) -> Iterator[None]:
-    """Stop gently at the first Ctrl-C; at the second, at once: files are whole or absent either way."""
+def _interruptible(state: BatchState) -> Iterator[None]:
+    """Finish the running jobs at the first Ctrl-C, exit at the second; files are complete or absent either way."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        if run.interrupted:
+    def interrupt(signal_number: int, frame: FrameType | None) -> None:
+        if state.interrupted:
             os._exit(INTERRUPTED)
-        run.interrupted = True
-        run.stop.set()
-        os.write(2, b"\nstopping when the photos in flight are done; Ctrl-C again stops at once\n")
+        state.interrupt()
+        os.write(2, b"\nstopping after the photos in progress; press Ctrl-C again to stop at once\n")
 
     is_main = threading.current_thread() is threading.main_thread()
-    # Started in the background, a shell may have it ignore Ctrl-C: so it stays.
+    # A shell starts background jobs with SIGINT ignored; respect that.
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
@@ -121,37 +149,36 @@ def stopped_by_ctrl_c(run: Run) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def spoken(run: Run) -> Iterator[None]:
-    """Print the library's log lines where they do not tear the bar."""
+def _logging_above_progress(state: BatchState) -> Iterator[None]:
+    """Print log records through the progress bar, so that they do not garble it."""
     log = logging.getLogger("silhouette")
-    log.addHandler(run.spoken)
+    log.addHandler(state.log_handler)
     log.propagate = False
     try:
         yield
     finally:
-        log.removeHandler(run.spoken)
+        log.removeHandler(state.log_handler)
         log.propagate = True
 
 
-def tell(run: Run, elapsed_s: float) -> None:
-    """Say what became of all."""
-    if run.stopped_why:
-        print(f"stopped, since the rest would fare no better: {run.stopped_why}", file=sys.stderr)
-    if not run.options.quiet:
-        print("\n".join(run.summary.lines(elapsed_s)), flush=True)
+def _print_summary(state: BatchState, elapsed_s: float) -> None:
+    if state.stop_reason:
+        print(f"stopped early, because the remaining photos would fail too: {state.stop_reason}", file=sys.stderr)
+    if not state.options.quiet:
+        print("\n".join(state.summary.lines(elapsed_s)), flush=True)
 
 
-def show_all(options: Options, jobs: list[Job]) -> None:
-    """Draw the contact sheets, and open what there is to see.
+def _write_contact_sheets(options: CliOptions, jobs: list[FileJob]) -> None:
+    if options.contact_sheet is None:
+        return
+    entries = [SheetEntry(job.photo, job.destination) for job in jobs if job.photo and job.destination and is_done(job)]
+    for index, sheet in enumerate(draw_sheets(entries, options.contact_sheet.suffix)):
+        write_atomically(nth_sheet(options.contact_sheet, index), sheet)
 
-    raises: PhotoError, CannotWrite
-    """
-    first = jobs[0].result
-    shown = Path(options.out) if options.out else first.parent if first else None
-    if options.contact_sheet:
-        shown = options.contact_sheet
-        pairs = [Pair(job.photo, job.result) for job in jobs if job.photo and job.result and is_done(job)]
-        for index, sheet in enumerate(draw_sheets(pairs, shown.suffix)):
-            write_whole(nth_path(shown, index), sheet)
-    if options.show and shown and (complaint := show(shown)):
-        print(complaint, file=sys.stderr)
+
+def _show(options: CliOptions, jobs: list[FileJob]) -> None:
+    """Open the contact sheet, or else the folder of the results."""
+    first = jobs[0].destination
+    path = options.contact_sheet or (Path(options.out) if options.out else first.parent if first else None)
+    if options.show and path and (message := open_in_viewer(path)):
+        print(message, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Contact sheets: small pictures of many photos, each beside what was made of it."""
+"""Contact sheets: thumbnails of many photos, each beside its result."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from client.cli.comparison import encode_as, open_answer
-from client.errors import ClientError
-from client.photo import open_small, to_bytes
+from ..errors import ClientError
+from ..photo import open_reduced, read_photo
+from .image_files import encode_as, open_result
 
 COLUMNS, ROWS = 5, 12
 THUMB_PX = 128
@@ -22,56 +22,69 @@ CELL_WH = (2 * THUMB_PX + GAP_PX, THUMB_PX + LABEL_PX + GAP_PX)
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Hold a photo and its result, both as files."""
+class SheetEntry:
+    """One cell of a contact sheet.
+
+    Attributes:
+        photo: The photo's file.
+        result: The result's file.
+    """
 
     photo: Path
     result: Path
 
 
-def draw_sheets(pairs: list[Pair], ending: str) -> Iterator[bytes]:
-    """Draw as many sheets as it takes, each encoded as the ending says.
+def draw_sheets(entries: list[SheetEntry], extension: str) -> Iterator[bytes]:
+    """Yield as many contact sheets as the entries need.
 
-    raises: PhotoError
+    Args:
+        entries: Photos and results.
+        extension: Extension of the files to write, such as ".png"; it selects the format.
+
+    Yields:
+        The encoded sheets.
+
+    Raises:
+        PhotoError: If no format has this extension, or the format cannot hold the sheet.
     """
-    for first in range(0, len(pairs), COLUMNS * ROWS):
-        yield encode_as(draw_sheet(pairs[first : first + COLUMNS * ROWS]), ending)
+    for first in range(0, len(entries), COLUMNS * ROWS):
+        yield encode_as(_draw_sheet(entries[first : first + COLUMNS * ROWS]), extension)
 
 
-def draw_sheet(pairs: list[Pair]) -> Image.Image:
-    """Draw one sheet, no wider or higher than its pictures need."""
-    columns, rows = min(COLUMNS, len(pairs)), -(-len(pairs) // COLUMNS)
+def _draw_sheet(entries: list[SheetEntry]) -> Image.Image:
+    """Draw one sheet, no larger than its cells need."""
+    columns, rows = min(COLUMNS, len(entries)), -(-len(entries) // COLUMNS)
     sheet = Image.new("RGB", (columns * (CELL_WH[0] + GAP_PX) + GAP_PX, rows * (CELL_WH[1] + GAP_PX) + GAP_PX), "white")
-    for index, pair in enumerate(pairs):
+    for index, entry in enumerate(entries):
         row, column = divmod(index, COLUMNS)
-        draw_cell(sheet, pair, GAP_PX + column * (CELL_WH[0] + GAP_PX), GAP_PX + row * (CELL_WH[1] + GAP_PX))
+        _draw_cell(sheet, entry, GAP_PX + column * (CELL_WH[0] + GAP_PX), GAP_PX + row * (CELL_WH[1] + GAP_PX))
     return sheet
 
 
-def draw_cell(sheet: Image.Image, pair: Pair, left: int, top: int) -> None:
-    """Draw a photo, its result and its name; one that can no longer be opened stays an empty frame."""
-    pen = ImageDraw.Draw(sheet)
+def _draw_cell(sheet: Image.Image, entry: SheetEntry, left: int, top: int) -> None:
+    """Draw a photo, its result and its name; an empty frame if either cannot be opened any more."""
+    draw = ImageDraw.Draw(sheet)
     try:
-        photo, _ = open_small(to_bytes(pair.photo), THUMB_PX)
-        result = open_answer(to_bytes(pair.result))
+        photo, _ = open_reduced(read_photo(entry.photo), THUMB_PX)
+        result = open_result(read_photo(entry.result))
         result.thumbnail((THUMB_PX, THUMB_PX))
-        # They stand on the line that the name is under.
+        # Aligned at the bottom, above the label.
         sheet.paste(photo, (left, top + THUMB_PX - photo.height))
         sheet.paste(result, (left + THUMB_PX + GAP_PX, top + THUMB_PX - result.height))
     except ClientError:
-        pen.rectangle((left, top, left + CELL_WH[0], top + THUMB_PX), outline="grey")
-    # The font that comes with Pillow knows Latin letters alone.
-    label = pair.photo.name[-LONGEST_LABEL_CHARS:].encode("latin-1", "replace").decode("latin-1")
-    pen.text((left, top + THUMB_PX + 1), label, fill="black", font=ImageFont.load_default())
+        draw.rectangle((left, top, left + CELL_WH[0], top + THUMB_PX), outline="grey")
+    # Pillow's built-in font has Latin letters only.
+    label = entry.photo.name[-LONGEST_LABEL_CHARS:].encode("latin-1", "replace").decode("latin-1")
+    draw.text((left, top + THUMB_PX + 1), label, fill="black", font=ImageFont.load_default())
 
 
-def nth_path(path: Path, index: int) -> Path:
-    """Name a sheet: the first as it was asked for, the next with a number."""
+def nth_sheet(path: Path, index: int) -> Path:
+    """Return the file of a sheet: the given path for the first (index 0), numbered names for the others."""
     return path if index == 0 else path.with_name(f"{path.stem}-{index + 1}{path.suffix}")
 
 
-def sheet_paths(path: Path) -> list[Path]:
-    """List the sheets that an earlier run left, and the first one in any case."""
+def existing_sheets(path: Path) -> list[Path]:
+    """Return the path of the first sheet, whether it exists or not, and the further sheets of an earlier run."""
     numbered = re.compile(re.escape(path.stem) + r"-\d+")
-    there = path.parent.glob(f"*{path.suffix}") if path.parent.is_dir() else []
-    return [path, *(each for each in there if numbered.fullmatch(each.stem))]
+    siblings = path.parent.glob(f"*{path.suffix}") if path.parent.is_dir() else []
+    return [path, *(each for each in siblings if numbered.fullmatch(each.stem))]

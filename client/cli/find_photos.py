@@ -1,4 +1,4 @@
-"""Finding the photos that folders, patterns and names stand for."""
+"""The search for photos in folders, patterns and file names."""
 
 from __future__ import annotations
 
@@ -9,115 +9,130 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# What the function reads, and HEIC, which the client makes a JPEG of.
-ENDINGS = frozenset(
+# The formats that the function decodes, and HEIC, which the client converts.
+PHOTO_EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff"}
 )
-# What this client itself adds to a photo's name.
-KINDS = ("mask", "probability", "overlay", "cutout", "compare")
+# What the client appends to a photo's name: PHOTO-mask.png.
+RESULT_SUFFIXES = ("mask", "probability", "overlay", "cutout", "compare")
 WILDCARDS = "*?["
 
 log = logging.getLogger("silhouette")
 
 
 @dataclass(frozen=True)
-class Found:
-    """Hold a photo, and the folder its results go to under --out."""
+class SourcePhoto:
+    """A photo of the command line.
+
+    Attributes:
+        path: The file.
+        folder: Folder for its results, relative to --out.
+    """
 
     path: Path
     folder: Path
 
 
-def find_photos(sources: list[str], avoid: list[Path]) -> list[Found]:
-    """Find all photos, each once, in an order that is the same every time.
+def find_photos(sources: list[str], excluded: list[Path]) -> list[SourcePhoto]:
+    """Return all photos, each once, in a reproducible order.
 
-    avoid: files and folders to leave out of folders and patterns, since this command writes them
+    Args:
+        sources: Files, folders and glob patterns.
+        excluded: Files and folders to ignore in folders and patterns, because this command writes them.
+
+    Returns:
+        The photos, without the results of earlier runs.
     """
-    named = [Path(source) for source in sources if not is_pattern(source) and not os.path.isdir(source)]
-    shared = Path(os.path.commonpath([absolute(path).parent for path in named])) if named else Path()
-    avoided = {os.path.abspath(path) for path in avoid}
-    found: dict[str, Found] = {}
+    files = [Path(source) for source in sources if not is_pattern(source) and not os.path.isdir(source)]
+    common_folder = Path(os.path.commonpath([_absolute(path).parent for path in files])) if files else Path()
+    excluded_paths = {os.path.abspath(path) for path in excluded}
+    photos: dict[str, SourcePhoto] = {}
     for source in sources:
-        for photo in expand(source, shared, avoided, alone=len(sources) == 1):
-            found.setdefault(os.path.abspath(photo.path), photo)
-    return without_results(list(found.values()))
+        for photo in _expand(source, common_folder, excluded_paths, is_only=len(sources) == 1):
+            photos.setdefault(os.path.abspath(photo.path), photo)
+    return _without_results(list(photos.values()))
 
 
-def expand(source: str, shared: Path, avoided: set[str], alone: bool) -> Iterator[Found]:
-    """Yield what one argument stands for.
+def _expand(source: str, common_folder: Path, excluded: set[str], is_only: bool) -> Iterator[SourcePhoto]:
+    """Yield the photos of one argument.
 
-    shared: the folder above all photos that are named one by one
-    alone: whether it is the only argument; a folder among others keeps its name under --out
+    Args:
+        source: The argument.
+        common_folder: The deepest folder that contains all photos that are named one by one.
+        excluded: Absolute paths to ignore.
+        is_only: Whether it is the only argument; one folder of several keeps its name under --out.
     """
     if os.path.isdir(source):
         top = Path(source)
-        above = Path() if alone else Path(top.resolve().name)
-        for path in walk(top, avoided):
-            yield Found(path, above / path.parent.relative_to(top))
+        parent = Path() if is_only else Path(top.resolve().name)
+        for path in _walk(top, excluded):
+            yield SourcePhoto(path, parent / path.parent.relative_to(top))
     elif is_pattern(source):
-        fixed = fixed_part(source)
+        base = _base_folder(source)
         for match in sorted(glob.glob(source, recursive=True)):
             path = Path(match)
-            if is_photo(path) and not is_under(path, fixed, avoided) and path.is_file():
-                yield Found(path, path.parent.relative_to(fixed))
+            if is_photo(path) and not _is_excluded(path, base, excluded) and path.is_file():
+                yield SourcePhoto(path, path.parent.relative_to(base))
     else:
-        # Named outright, so it is taken whatever it is called; if it is not there, that is said in its turn.
-        yield Found(Path(source), absolute(Path(source)).parent.relative_to(shared))
+        # A file that is named explicitly may have any extension. If it is missing, processing it reports that.
+        yield SourcePhoto(Path(source), _absolute(Path(source)).parent.relative_to(common_folder))
 
 
-def walk(top: Path, avoided: set[str]) -> Iterator[Path]:
-    """Yield the photos in a folder and in the folders below it."""
+def _walk(top: Path, excluded: set[str]) -> Iterator[Path]:
+    """Yield the photos in a folder and its subfolders."""
 
-    def complain(error: OSError) -> None:
-        log.warning("%s cannot be looked into: %s", error.filename, (error.strerror or "").lower())
+    def warn(error: OSError) -> None:
+        log.warning("cannot read the folder %s: %s", error.filename, (error.strerror or "").lower())
 
-    for folder, below, names in os.walk(top, onerror=complain):
-        below[:] = sorted(name for name in below if os.path.abspath(os.path.join(folder, name)) not in avoided)
+    for folder, subfolders, names in os.walk(top, onerror=warn):
+        subfolders[:] = sorted(
+            name for name in subfolders if os.path.abspath(os.path.join(folder, name)) not in excluded
+        )
         for path in (Path(folder, name) for name in sorted(names)):
-            if is_photo(path) and os.path.abspath(path) not in avoided:
+            if is_photo(path) and os.path.abspath(path) not in excluded:
                 yield path
 
 
 def is_photo(path: Path) -> bool:
-    """Tell a photo by its name; hidden files, such as the "._" companions that macOS leaves, are none."""
-    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+    """Return whether a file is a photo by its extension; hidden files, such as macOS's "._" files, are not."""
+    return path.suffix.lower() in PHOTO_EXTENSIONS and not path.name.startswith(".")
 
 
 def is_pattern(source: str) -> bool:
-    """Tell a pattern from a name; a file that is called like a pattern is a file."""
+    """Return whether an argument is a glob pattern; an existing file with wildcards in its name is not."""
     return any(letter in source for letter in WILDCARDS) and not os.path.lexists(source)
 
 
-def fixed_part(pattern: str) -> Path:
-    """Give the folders of a pattern before its first wildcard."""
-    fixed: list[str] = []
+def _base_folder(pattern: str) -> Path:
+    """Return the folders of a pattern before its first wildcard."""
+    parts: list[str] = []
     for part in Path(pattern).parent.parts:
         if any(letter in part for letter in WILDCARDS):
             break
-        fixed.append(part)
-    return Path(*fixed)
+        parts.append(part)
+    return Path(*parts)
 
 
-def is_under(path: Path, fixed: Path, avoided: set[str]) -> bool:
-    """Tell whether a match, or a folder it lies in below the fixed part of its pattern, is to be left out."""
-    inner = [path, *path.parents][: len(path.relative_to(fixed).parts)]
-    return any(os.path.abspath(each) in avoided for each in inner)
+def _is_excluded(path: Path, base: Path, excluded: set[str]) -> bool:
+    """Return whether a match, or one of its folders below the base folder, is excluded."""
+    below_base = [path, *path.parents][: len(path.relative_to(base).parts)]
+    return any(os.path.abspath(each) in excluded for each in below_base)
 
 
-def absolute(path: Path) -> Path:
-    """Give the whole path, with no ".." in it."""
+def _absolute(path: Path) -> Path:
+    """Return the absolute path without ".." in it; unlike Path.resolve, keep symbolic links."""
     return Path(os.path.abspath(path))
 
 
-def without_results(photos: list[Found]) -> list[Found]:
-    """Leave out what an earlier run made of another photo of the list: the mask of a mask is never meant."""
-    paths = [absolute(photo.path) for photo in photos]
-    others = {path.with_suffix("") for path in paths} | set(paths)
-    return [photo for photo, path in zip(photos, paths, strict=True) if made_of(path) not in others]
+def _without_results(photos: list[SourcePhoto]) -> list[SourcePhoto]:
+    """Drop the results of other photos in the list, so that no mask of a mask is made."""
+    paths = [_absolute(photo.path) for photo in photos]
+    originals = {path.with_suffix("") for path in paths} | set(paths)
+    return [photo for photo, path in zip(photos, paths, strict=True) if _original_of(path) not in originals]
 
 
-def made_of(path: Path) -> Path | None:
-    """Name the photo, with or without its ending, that a file looks like a result of."""
-    stem, dash, kind = path.stem.rpartition("-")
-    made = path.suffix == ".png" and dash and stem and kind in KINDS
-    return path.with_name(stem) if made else None
+def _original_of(path: Path) -> Path | None:
+    """Return the photo (with or without extension) whose result a file is by its name, or None."""
+    stem, dash, suffix = path.stem.rpartition("-")
+    is_result = path.suffix == ".png" and dash and stem and suffix in RESULT_SUFFIXES
+    return path.with_name(stem) if is_result else None

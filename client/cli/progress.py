@@ -1,4 +1,4 @@
-"""How far along it is: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a run on standard error: a bar on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -13,45 +13,53 @@ REDRAW_S = 0.1
 LINE_EVERY_S = 15.0
 
 
-class Progress:
-    """Show on standard error how many of all photos are through, how fast, and how long the rest may take."""
+class ProgressBar:
+    """Shows on standard error how many photos are finished, the rate, and the estimated time left. Thread-safe."""
 
     def __init__(self, total: int, shown: bool) -> None:
         self._total = total
         self._shown = shown
         self._is_terminal = sys.stderr.isatty()
         self._lock = threading.RLock()
-        self._began_at = self._drawn_at = time.monotonic()
+        self._started_at = self._drawn_at = time.monotonic()
         self._width = 0
 
-    def say(self, line: str, to_stderr: bool = False) -> None:
-        """Print a line of its own, in the place of the bar, which comes back below it."""
+    def print_line(self, line: str, to_stderr: bool = False) -> None:
+        """Print a line in place of the bar; the next update draws the bar below it.
+
+        Args:
+            line: The text.
+            to_stderr: Whether to print to standard error rather than standard output.
+        """
         with self._lock:
             self.clear()
             print(line, file=sys.stderr if to_stderr else sys.stdout, flush=True)
 
-    def update(self, asked: int, skipped: int, failed: int) -> None:
-        """Show the numbers, unless they were shown a moment ago.
+    def update(self, processed: int, skipped: int, failed: int) -> None:
+        """Show the counts, unless they were shown a moment ago.
 
-        asked: how many are through, failed ones among them, skipped ones not
+        Args:
+            processed: Number of photos that were done or failed.
+            skipped: Number of photos that had a result.
+            failed: Number of photos that failed.
         """
         with self._lock:
             now = time.monotonic()
             is_due = now - self._drawn_at >= (REDRAW_S if self._is_terminal else LINE_EVERY_S)
-            # A bar that a line has taken the place of comes back at once.
+            # A bar that a line has replaced is drawn again at once.
             if self._shown and (is_due or (self._is_terminal and self._width == 0)):
                 self._drawn_at = now
-                self._draw(self._line(asked, skipped, failed, now - self._began_at))
+                self._draw(self._line(processed, skipped, failed, now - self._started_at))
 
     def clear(self) -> None:
-        """Take the bar away."""
+        """Erase the bar."""
         with self._lock:
             if self._width:
                 print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
                 self._width = 0
 
     def _draw(self, line: str) -> None:
-        """Put a line in the place of the last one on a terminal, below it elsewhere."""
+        """Replace the bar on a terminal; print a new line elsewhere."""
         if not self._is_terminal:
             print(line, file=sys.stderr, flush=True)
             return
@@ -59,36 +67,36 @@ class Progress:
         print("\r" + line.ljust(self._width), end="", file=sys.stderr, flush=True)
         self._width = len(line)
 
-    def _line(self, asked: int, skipped: int, failed: int, elapsed_s: float) -> str:
-        """Put the numbers into a line."""
-        through = asked + skipped
-        full = BAR_CHARS * through // max(self._total, 1)
-        # Skipped photos take no time: the rate, and what is left, are of those that were asked for.
-        rate = asked / elapsed_s if elapsed_s > 0 else 0.0
-        left = clock((self._total - through) / rate) if rate > 0 else "?"
-        numbers = f"{through}/{self._total}  {rate:.1f} photos/s  {left} left"
-        return f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {numbers}" + (f"  {failed} failed" if failed else "")
+    def _line(self, processed: int, skipped: int, failed: int, elapsed_s: float) -> str:
+        finished = processed + skipped
+        filled = BAR_CHARS * finished // max(self._total, 1)
+        # Skipped photos take no time, so the rate is that of the processed ones.
+        rate = processed / elapsed_s if elapsed_s > 0 else 0.0
+        left = format_duration((self._total - finished) / rate) if rate > 0 else "?"
+        counts = f"{finished}/{self._total}  {rate:.1f} photos/s  {left} left"
+        return f"[{'#' * filled}{'.' * (BAR_CHARS - filled)}] {counts}" + (f"  {failed} failed" if failed else "")
 
 
-class Spoken(logging.Handler):
-    """Print log lines between the results: warnings all, the news of single tries only now and then."""
+class ProgressLogHandler(logging.Handler):
+    """Prints log records above the bar: every warning, but messages about retries only once in a while."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ProgressBar) -> None:
         super().__init__()
         self._progress = progress
-        self._said_at = float("-inf")
+        self._info_printed_at = float("-inf")
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, unless it is below WARNING and another such record was printed recently."""
         now = time.monotonic()
         if record.levelno < logging.WARNING:
-            if now - self._said_at < LINE_EVERY_S:
+            if now - self._info_printed_at < LINE_EVERY_S:
                 return
-            self._said_at = now
-        self._progress.say(record.getMessage(), to_stderr=True)
+            self._info_printed_at = now
+        self._progress.print_line(record.getMessage(), to_stderr=True)
 
 
-def clock(seconds: float) -> str:
-    """Write a time as hours, minutes and seconds."""
+def format_duration(seconds: float) -> str:
+    """Return a duration as H:MM:SS, or as M:SS below an hour."""
     minutes, second = divmod(int(seconds + 0.5), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"

@@ -1,4 +1,4 @@
-"""The log: one line of JSON for each photo."""
+"""The log of a run: one line of JSON per photo."""
 
 from __future__ import annotations
 
@@ -8,40 +8,44 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from client.cli.atomic_write import CannotWrite
-from client.cli.task import Outcome
-from client.errors import ServerError
+from ..errors import ServerError
+from ..result import SegmentResult
+from .atomic_write import CannotWrite
+from .job import Outcome
 
 
-class Journal:
-    """Add a line to a file for each outcome; without a file, do nothing.
-
-    raises: CannotWrite
-    """
+class RunLog:
+    """Appends a line to a file for each outcome; does nothing without a file."""
 
     def __init__(self, path: Path | None) -> None:
+        """Open the file, creating its folder if it is missing.
+
+        Raises:
+            CannotWrite: If the file cannot be opened.
+        """
         self._path = path
         self._file: BinaryIO | None = None
         if path is None:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered, so that a line is in the file as soon as its photo is done.
+            # Unbuffered, so that a line is on disk as soon as its photo is done.
             self._file = path.open("ab", buffering=0)
-            self._file.write(b"\n" if ends_in_half_a_line(path) else b"")
+            self._file.write(b"\n" if _ends_in_partial_line(path) else b"")
         except OSError as error:
             raise CannotWrite(path, error) from error
 
     def write(self, outcome: Outcome) -> None:
-        """Add the line of one photo.
+        """Append the line of one photo.
 
-        raises: CannotWrite
+        Raises:
+            CannotWrite: If the operating system reports an error.
         """
         if self._file is None:
             return
         try:
-            line = json.dumps(as_json(outcome), ensure_ascii=False) + "\n"
-            # A file name that is not UTF-8 comes out as JSON's own escape.
+            line = json.dumps(_as_json(outcome), ensure_ascii=False) + "\n"
+            # A file name that is not UTF-8 is written with JSON's own escapes.
             self._file.write(line.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise CannotWrite(self._path, error) from error
@@ -52,8 +56,8 @@ class Journal:
             self._file.close()
 
 
-def ends_in_half_a_line(path: Path) -> bool:
-    """Tell whether an earlier run was killed while it wrote a line."""
+def _ends_in_partial_line(path: Path) -> bool:
+    """Return whether an earlier run was killed while it wrote a line."""
     with path.open("rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False
@@ -61,27 +65,27 @@ def ends_in_half_a_line(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Put an outcome into words and numbers; what does not apply is left out."""
-    answer, error = outcome.answer, outcome.error
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return the JSON object of an outcome, without keys that do not apply."""
+    response, error = outcome.response, outcome.error
     line: dict[str, Any] = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "photo": outcome.job.name,
         "status": outcome.status,
     }
     if outcome.status in ("done", "skipped"):
-        line["result"] = str(outcome.job.result) if outcome.job.result else None
-    if answer is not None:
+        line["result"] = str(outcome.job.destination) if outcome.job.destination else None
+    if response is not None:
         line |= {
-            "size_wh": answer.size_wh,
-            "round_trip_ms": round(answer.round_trip_ms, 1),
-            "server_timing_ms": answer.server_timing_ms,
-            "model": answer.model,
-            "cold_start": answer.cold_start,
-            "tries": answer.tries,
+            "size_wh": response.size_wh if isinstance(response, SegmentResult) else None,
+            "round_trip_ms": round(response.round_trip_ms, 1),
+            "server_timing_ms": response.server_timing_ms,
+            "model": response.model,
+            "cold_start": response.cold_start,
+            "tries": response.tries,
         }
-        if answer.sent_wh:
-            line["sent_wh"] = answer.sent_wh
+        if isinstance(response, SegmentResult) and response.sent_wh:
+            line["sent_wh"] = response.sent_wh
     if error is not None:
         line |= {"code": error.code, "detail": error.detail, "tries": error.tries}
         if isinstance(error, ServerError):

@@ -1,5 +1,3 @@
-"""Identity tokens: fetched when they are wanted, kept while they last, never shown."""
-
 from __future__ import annotations
 
 import base64
@@ -19,11 +17,12 @@ import httpx
 import pytest
 
 from client import AuthError, Client, NotAllowed
-from client.__main__ import main
-from client.tokens import Tokens, audience_of
-from tests.client.test_fake_server import Failure, Seen, StandIn, busy, make_photo, render, standing_in
+from client.cli.main import main
+from client.tokens import TokenCache, default_audience
+from tests.support.fake_function import Failure, FakeFunction, ReceivedRequest, busy, render, running_fake
+from tests.support.images import random_image
 
-PHOTO = make_photo(7)
+PHOTO = random_image(7)
 SIGNATURE = "c2lnbmVk"
 PRIVATE = httpx.URL("https://segment-abc-ew.a.run.app")
 
@@ -79,68 +78,70 @@ def no_google_auth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def private() -> Iterator[StandIn]:
+def private() -> Iterator[FakeFunction]:
     """A function that answers only whoever shows a token with the right signature."""
 
-    def fail(number: int, seen: Seen) -> Failure | None:
-        return None if SIGNATURE in seen.headers.get("authorization", "") else busy(403)
+    def fail(number: int, request: ReceivedRequest) -> Failure | None:
+        return None if SIGNATURE in request.headers.get("authorization", "") else busy(403)
 
-    with standing_in(fail) as running:
+    with running_fake(fail) as running:
         yield running
 
 
 @pytest.fixture
-def refusing() -> Iterator[StandIn]:
-    with standing_in(lambda number, seen: busy(403)) as running:
+def refusing() -> Iterator[FakeFunction]:
+    with running_fake(lambda number, request: busy(403)) as running:
         yield running
 
 
-def test_gclouds_token_opens_a_private_function_and_is_kept(private: StandIn, gcloud: Gcloud) -> None:
+def test_a_token_from_gcloud_gives_access_to_a_private_function_and_is_cached(
+    private: FakeFunction, gcloud: Gcloud
+) -> None:
     with Client(private.url, auth="gcloud") as client:
         assert client.segment(PHOTO).png == client.segment(PHOTO).png == render(PHOTO)
     assert gcloud.calls == [f"auth print-identity-token --quiet --audiences={private.url}"]
-    assert len(private.seen) == 2
+    assert len(private.requests) == 2
 
 
-def test_a_person_gets_a_token_without_an_audience(private: StandIn, gcloud: Gcloud) -> None:
+def test_a_user_account_gets_a_token_without_an_audience(private: FakeFunction, gcloud: Gcloud) -> None:
     gcloud.become("person")
     with Client(private.url, auth="gcloud") as client:
         client.segment(PHOTO)
     assert gcloud.calls[-1] == "auth print-identity-token --quiet"
 
 
-def test_a_token_is_renewed_before_it_expires(private: StandIn, gcloud: Gcloud) -> None:
+def test_a_token_is_renewed_before_it_expires(private: FakeFunction, gcloud: Gcloud) -> None:
     gcloud.say(make_token("short", lifetime_s=60))
     with Client(private.url, auth="gcloud") as client:
         client.segment(PHOTO)
         gcloud.say(make_token("second"))
         client.segment(PHOTO)
         client.segment(PHOTO)
-    sent = [seen.headers["authorization"] for seen in private.seen]
+    sent = [request.headers["authorization"] for request in private.requests]
     assert sent[0] != sent[1] == sent[2]
     assert len(gcloud.calls) == 2
 
 
-def test_many_threads_share_one_token(private: StandIn, gcloud: Gcloud, tmp_path: Path) -> None:
+def test_many_threads_share_one_token(private: FakeFunction, gcloud: Gcloud, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     for seed in range(12):
-        (folder / f"{seed}.png").write_bytes(make_photo(seed))
+        (folder / f"{seed}.png").write_bytes(random_image(seed))
     assert main([str(folder), "--url", private.url, "--auth", "gcloud", "--jobs", "6"]) == 0
     assert len(gcloud.calls) == 1
 
 
-def test_a_new_token_that_is_refused_is_not_fetched_over_and_over(refusing: StandIn, gcloud: Gcloud) -> None:
+def test_a_fresh_token_that_is_rejected_is_not_fetched_again(refusing: FakeFunction, gcloud: Gcloud) -> None:
     with Client(refusing.url, auth="gcloud") as client:
         for _ in range(3):
             with pytest.raises(NotAllowed):
                 client.segment(PHOTO)
     assert len(gcloud.calls) == 1
-    assert len(refusing.seen) == 3
+    assert len(refusing.requests) == 3
 
 
-def test_a_token_is_never_printed_nor_logged(
-    private: StandIn,
+def test_a_token_is_neither_printed_nor_logged(
+    private: FakeFunction,
     gcloud: Gcloud,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
@@ -151,57 +152,57 @@ def test_a_token_is_never_printed_nor_logged(
     log = tmp_path / "run.log"
     arguments = [str(tmp_path / "photo.png"), "--url", private.url, "--auth", "gcloud", "--log", str(log)]
     assert main(arguments) == 0
-    private.fail = lambda number, seen: busy(403)
+    private.fail = lambda number, request: busy(403)
     assert main(arguments) == 1
-    told = "".join(capfd.readouterr()) + caplog.text + log.read_text()
-    assert make_token("first").split(".")[1][:40] not in told
-    assert SIGNATURE not in told
+    output = "".join(capfd.readouterr()) + caplog.text + log.read_text()
+    assert make_token("first").split(".")[1][:40] not in output
+    assert SIGNATURE not in output
 
 
-def test_gcloud_without_an_account_says_so_in_its_own_words(private: StandIn, gcloud: Gcloud) -> None:
+def test_the_error_without_a_gcloud_account_quotes_gcloud(private: FakeFunction, gcloud: Gcloud) -> None:
     gcloud.become("broken")
     with Client(private.url, auth="gcloud") as client, pytest.raises(AuthError, match="active account"):
         client.segment(PHOTO)
-    assert private.seen == []
+    assert private.requests == []
 
 
-def test_no_gcloud_at_all_is_said_to_be_so(private: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gcloud_is_reported(private: FakeFunction, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with Client(private.url, auth="gcloud") as client, pytest.raises(AuthError, match="gcloud is not installed"):
         client.segment(PHOTO)
 
 
-def test_auto_sends_no_token_to_this_machine(private: StandIn, gcloud: Gcloud) -> None:
+def test_auto_sends_no_token_to_a_loopback_address(private: FakeFunction, gcloud: Gcloud) -> None:
     with Client(private.url) as client, pytest.raises(NotAllowed):
         client.segment(PHOTO)
     assert gcloud.calls == []
 
 
 @pytest.mark.usefixtures("no_google_auth")
-def test_auto_fetches_a_token_only_when_the_function_asks_for_one(gcloud: Gcloud) -> None:
-    tokens = Tokens("auto", PRIVATE)
+def test_auto_fetches_a_token_only_once_the_function_requires_one(gcloud: Gcloud) -> None:
+    tokens = TokenCache("auto", PRIVATE)
     assert tokens.token() is None
     assert gcloud.calls == []
-    assert tokens.renew(refused=None)
+    assert tokens.renew(rejected=None)
     assert (tokens.token() or "").endswith(SIGNATURE)
     assert len(gcloud.calls) == 1
 
 
 @pytest.mark.usefixtures("no_google_auth")
 @pytest.mark.parametrize("url", ["https://segment.example.com", "http://segment-abc-ew.a.run.app", "http://10.0.0.7"])
-def test_auto_gives_a_persons_token_to_googles_own_hosts_alone_and_never_in_the_clear(gcloud: Gcloud, url: str) -> None:
-    tokens = Tokens("auto", httpx.URL(url))
-    assert not tokens.renew(refused=None)
+def test_auto_sends_a_user_accounts_token_to_google_hosts_only_and_never_unencrypted(gcloud: Gcloud, url: str) -> None:
+    tokens = TokenCache("auto", httpx.URL(url))
+    assert not tokens.renew(rejected=None)
     assert tokens.token() is None
     assert gcloud.calls == []
 
 
 @pytest.mark.usefixtures("no_google_auth")
-def test_auto_that_finds_no_token_says_why_once(gcloud: Gcloud, caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_without_a_token_logs_the_reason_once(gcloud: Gcloud, caplog: pytest.LogCaptureFixture) -> None:
     gcloud.become("broken")
-    tokens = Tokens("auto", PRIVATE)
-    assert not tokens.renew(refused=None)
-    assert not tokens.renew(refused=None)
+    tokens = TokenCache("auto", PRIVATE)
+    assert not tokens.renew(rejected=None)
+    assert not tokens.renew(rejected=None)
     assert caplog.text.count("google-auth is not installed") == 1
     assert "active account" in caplog.text
 
@@ -214,8 +215,8 @@ def test_auto_that_finds_no_token_says_why_once(gcloud: Gcloud, caplog: pytest.L
         ("http://localhost:8080", "http://localhost:8080"),
     ],
 )
-def test_a_token_is_made_for_the_function_and_not_for_its_pages(url: str, audience: str) -> None:
-    assert audience_of(httpx.URL(url)) == audience
+def test_the_default_audience_is_the_function_without_path_and_query(url: str, audience: str) -> None:
+    assert default_audience(httpx.URL(url)) == audience
 
 
 class TokenServer:
@@ -267,8 +268,8 @@ def write_service_account(path: Path, token_url: str) -> None:
     path.write_text(json.dumps(account))
 
 
-def test_a_service_accounts_token_comes_from_google_auth(
-    private: StandIn, token_server: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_service_account_token_is_fetched_by_google_auth(
+    private: FakeFunction, token_server: TokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("google.auth.transport.requests", reason="google-auth[requests] is not installed")
     write_service_account(tmp_path / "account.json", token_server.url)
@@ -276,20 +277,18 @@ def test_a_service_accounts_token_comes_from_google_auth(
     with Client(private.url, auth="adc", audience="https://example.com/it") as client:
         assert client.segment(PHOTO).png == client.segment(PHOTO).png == render(PHOTO)
     assert token_server.audiences == ["https://example.com/it"]
-    assert len(private.seen) == 2
+    assert len(private.requests) == 2
 
 
-def test_a_key_file_that_is_none_is_said_to_be_so(
-    private: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_key_file_is_reported(private: FakeFunction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("google.auth.transport.requests", reason="google-auth[requests] is not installed")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with Client(private.url, auth="adc") as client, pytest.raises(AuthError, match=r"none\.json"):
         client.segment(PHOTO)
-    assert private.seen == []
+    assert private.requests == []
 
 
 @pytest.mark.usefixtures("no_google_auth")
-def test_adc_without_google_auth_says_what_to_install(private: StandIn) -> None:
+def test_the_error_for_adc_without_google_auth_says_what_to_install(private: FakeFunction) -> None:
     with Client(private.url, auth="adc") as client, pytest.raises(AuthError, match="pip install 'google-auth"):
         client.segment(PHOTO)

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from client.storage_event import finalized
+from client import finalized_event
 from model.errors import PhotoError, code_of
 from model.options import Options
 from model.segmenter import Segmenter
@@ -132,7 +132,7 @@ def upload_and_deliver(
                 blob.upload_from_string(data)
                 brought[name] = str(blob.generation), data
                 upload_ms.append((time.perf_counter() - began) * 1000)
-                post.publish(finalized(PHOTOS, name, blob.generation, len(data)), LATEST_S, TWICE)
+                post.publish(finalized_event(PHOTOS, name, blob.generation, len(data)), LATEST_S, TWICE)
                 post.wait_until_left(AHEAD)
             post.wait_until_left(0)
         finally:

@@ -1,4 +1,4 @@
-"""The command line about a bucket: real function, real storage client, buckets on this machine."""
+"""The backfill command, with the real function and Cloud Storage emulated on this machine."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from client.__main__ import main
-from tests.client.test_fake_server import CUT, Failure, Seen, standing_in
+from client.cli.main import main
+from tests.support.fake_function import CLOSED, Failure, ReceivedRequest, running_fake
 from tests.support.function_process import Function, serving
 from tests.support.gcs_emulator import GcsEmulator
 from tests.support.images import solid_image
@@ -47,15 +47,15 @@ def backfill(url: str, source: str = "gs://photos", *more: str) -> int:
     return main([source, "--masks", "gs://masks", "--url", url, *more])
 
 
-def test_every_photo_with_no_mask_gets_one_and_no_photo_comes_here(
+def test_every_photo_without_a_mask_gets_one_and_none_is_downloaded(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     reads = len(bucket.range_headers)
     assert backfill(function, "gs://photos", "--jobs", "2", "--log", str(tmp_path / "log")) == 0
     assert masks(bucket) == {"a.jpg.png", "a.png.png", "deep/ü {name}#?.jpg.png"}
-    told = capsys.readouterr()
-    assert "done 3, skipped 0, failed 0" in told.out
-    assert "gs://photos/a.png -> gs://masks/a.png.png" in told.out
+    output = capsys.readouterr()
+    assert "done 3, skipped 0, failed 0" in output.out
+    assert "gs://photos/a.png -> gs://masks/a.png.png" in output.out
     assert len(bucket.range_headers) - reads == 3  # the function's own
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {(line["photo"], line["status"]) for line in lines} == {
@@ -63,7 +63,7 @@ def test_every_photo_with_no_mask_gets_one_and_no_photo_comes_here(
     }
 
 
-def test_what_is_done_is_not_asked_for_again(
+def test_photos_with_a_current_mask_are_skipped(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backfill(function)
@@ -76,7 +76,7 @@ def test_what_is_done_is_not_asked_for_again(
     assert "done 0, skipped 3, failed 0" in capsys.readouterr().out
 
 
-def test_a_mask_of_another_model_is_made_anew(
+def test_a_mask_of_another_model_is_replaced(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     generation = bucket.client().bucket("photos").get_blob("a.jpg").generation
@@ -85,25 +85,25 @@ def test_a_mask_of_another_model_is_made_anew(
     assert "done 3, skipped 0, failed 0" in capsys.readouterr().out
 
 
-def test_a_prefix_stands_for_the_photos_whose_names_begin_so(bucket: GcsEmulator, function: Function) -> None:
+def test_a_prefix_selects_photos_by_the_start_of_their_names(bucket: GcsEmulator, function: Function) -> None:
     assert backfill(function, "gs://photos/deep/") == 0
     assert masks(bucket) == {"deep/ü {name}#?.jpg.png"}
 
 
-def test_a_photo_that_will_never_work_fails_once_and_is_skipped_from_then_on(
+def test_a_permanently_failed_photo_fails_once_and_is_skipped_afterwards(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket.put("text.jpg", b"some text", "photos")
     assert backfill(function) == 1
-    told = capsys.readouterr()
-    assert "done 3, skipped 0, failed 1" in told.out
-    assert "failed 1 x not-a-photo: gs://photos/text.jpg" in told.out
-    assert "its note among the masks says why" in told.err
+    output = capsys.readouterr()
+    assert "done 3, skipped 0, failed 1" in output.out
+    assert "failed 1 x not-a-photo: gs://photos/text.jpg" in output.out
+    assert "see the error note in the mask bucket" in output.err
     assert backfill(function) == 0
     assert "done 0, skipped 4, failed 0" in capsys.readouterr().out
 
 
-def test_masks_of_several_buckets_are_found_in_their_folders(
+def test_masks_of_several_photo_buckets_are_matched_by_their_folders(
     bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket.put("a.jpg", solid_image("red"), "more-photos")
@@ -118,29 +118,30 @@ def test_masks_of_several_buckets_are_found_in_their_folders(
         assert "done 2, skipped 0, failed 0" in capsys.readouterr().out
 
 
-def test_a_bucket_that_the_function_does_not_take_stops_the_run_at_once(
+def test_a_bucket_that_the_function_does_not_accept_stops_the_run(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(30):
         bucket.put(f"{number}.jpg", solid_image("red"), "more-photos")
     assert backfill(function, "gs://more-photos", "--jobs", "1") == 1
-    told = capsys.readouterr()
-    assert "takes no photos of this bucket" in told.err
-    assert "failed 1, left 29" in told.out
+    output = capsys.readouterr()
+    assert "does not accept photos from this bucket" in output.err
+    assert "failed 1, remaining 29" in output.out
     assert masks(bucket) == set()
 
 
-def test_a_function_that_takes_no_events_is_told_from_one_that_does(
+def test_a_function_that_accepts_no_events_is_reported(
     bucket: GcsEmulator, server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert backfill(server) == 1
-    assert "takes no events" in capsys.readouterr().err
+    assert "does not accept storage events" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("source", "why"), [("gs://nowhere", "there is no bucket gs://nowhere"), ("gs://photos/none", "no photos found")]
+    ("source", "why"),
+    [("gs://nowhere", "the bucket gs://nowhere does not exist"), ("gs://photos/none", "no photos found")],
 )
-def test_nothing_to_do_is_said(
+def test_a_missing_bucket_and_an_empty_listing_are_reported(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], source: str, why: str
 ) -> None:
     assert backfill(function, source) == 1
@@ -157,46 +158,42 @@ class Taking:
     def __init__(self, first: dict[str, Failure]) -> None:
         self.first, self.events = dict(first), []
 
-    def __call__(self, number: int, seen: Seen) -> Failure | None:
-        if seen.method == "GET":
+    def __call__(self, number: int, request: ReceivedRequest) -> Failure | None:
+        if request.method == "GET":
             about = {"name": "bright", "version": "1", "sha256": "0", "events": PLACES}
             return Failure(200, media_type="application/json", body=json.dumps(about).encode())
-        event = json.loads(seen.body)
+        event = json.loads(request.body)
         self.events.append(event)
         failure = self.first.pop(event["data"]["name"], None)
         return failure or Failure(204, media_type="image/png", headers=answering("mask"))
 
 
-def test_faults_that_pass_are_tried_again(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
-    taking = Taking({"a.jpg": Failure(503), "a.png": CUT})
-    with standing_in(taking) as stand_in:
-        assert backfill(stand_in.url) == 0
-    assert "tried again 2" in capsys.readouterr().out
+def test_transient_errors_are_retried(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
+    taking = Taking({"a.jpg": Failure(503), "a.png": CLOSED})
+    with running_fake(taking) as fake:
+        assert backfill(fake.url) == 0
+    assert "retried 2" in capsys.readouterr().out
     assert len(taking.events) == 5
 
 
-def test_a_photo_that_was_replaced_meanwhile_is_left_to_its_own_event(
-    bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_photo_replaced_since_the_listing_is_skipped(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
     gone = Failure(204, media_type="image/png", headers=answering("gone"))
-    with standing_in(Taking({"a.jpg": gone})) as stand_in:
-        assert backfill(stand_in.url) == 0
+    with running_fake(Taking({"a.jpg": gone})) as fake:
+        assert backfill(fake.url) == 0
     assert "done 2, skipped 1, failed 0" in capsys.readouterr().out
 
 
-def test_an_answer_that_says_nothing_of_the_event_is_no_success(
-    bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_response_without_an_outcome_is_an_error(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
     first = {"a.jpg": Failure(204, media_type="image/png"), "a.png": Failure(200, media_type="image/png", body=b"x")}
-    with standing_in(Taking(first)) as stand_in:
-        assert backfill(stand_in.url) == 1
+    with running_fake(Taking(first)) as fake:
+        assert backfill(fake.url) == 1
     assert "failed 2 x bad-answer" in capsys.readouterr().out
 
 
-def test_events_are_those_that_eventarc_would_send(bucket: GcsEmulator) -> None:
+def test_events_have_the_form_that_eventarc_sends(bucket: GcsEmulator) -> None:
     taking = Taking({})
-    with standing_in(taking) as stand_in:
-        backfill(stand_in.url, "gs://photos/deep")
+    with running_fake(taking) as fake:
+        backfill(fake.url, "gs://photos/deep")
     [event] = taking.events
     blob = bucket.client().bucket("photos").get_blob("deep/ü {name}#?.jpg")
     assert event["type"] == "google.cloud.storage.object.v1.finalized"
@@ -207,7 +204,7 @@ def test_events_are_those_that_eventarc_would_send(bucket: GcsEmulator) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals, which Windows has not")
-def test_stopped_by_ctrl_c_the_same_command_goes_on(
+def test_after_ctrl_c_the_same_command_continues(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(60):
@@ -224,7 +221,7 @@ def test_stopped_by_ctrl_c_the_same_command_goes_on(
             break
     said = process.stdout.read()
     assert process.wait(60) == 130
-    assert "the same command goes on with them" in said
+    assert "run the same command to continue" in said
     done = len(masks(bucket))
     assert 0 < done < 63
     assert backfill(function) == 0
@@ -234,26 +231,24 @@ def test_stopped_by_ctrl_c_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["gs://photos"], "needs --masks"),
-        (["photo.jpg", "--masks", "gs://masks"], "is for one gs://BUCKET"),
-        (["gs://a-1", "gs://b-1", "--masks", "gs://masks"], "is for one gs://BUCKET"),
-        (["gs:///x", "--masks", "gs://masks"], "is not gs://bucket"),
-        (["gs://photos", "--masks", "masks"], "is not gs://bucket"),
-        (["gs://photos", "--masks", "gs://masks/folder"], "names a folder"),
-        (["gs://photos", "--masks", "gs://masks", "--output", "cutout"], "--output is not for a bucket"),
-        (["gs://photos", "--masks", "gs://masks", "--class", "pet"], "--class is not for a bucket"),
+        (["gs://photos"], "requires --masks"),
+        (["photo.jpg", "--masks", "gs://masks"], "requires exactly one gs://BUCKET"),
+        (["gs://a-1", "gs://b-1", "--masks", "gs://masks"], "requires exactly one gs://BUCKET"),
+        (["gs:///x", "--masks", "gs://masks"], "is not gs://BUCKET"),
+        (["gs://photos", "--masks", "masks"], "is not gs://BUCKET"),
+        (["gs://photos", "--masks", "gs://masks/folder"], "has a prefix"),
+        (["gs://photos", "--masks", "gs://masks", "--output", "cutout"], "--output cannot be used with a bucket"),
+        (["gs://photos", "--masks", "gs://masks", "--class", "pet"], "--class cannot be used with a bucket"),
     ],
 )
-def test_a_command_that_makes_no_sense_is_refused(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
-) -> None:
+def test_a_usage_error_is_explained(capsys: pytest.CaptureFixture[str], arguments: list[str], why: str) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
     assert why in capsys.readouterr().err
 
 
-def test_without_the_storage_library_it_is_said_what_to_install(
+def test_the_error_without_google_cloud_storage_says_what_to_install(
     bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__
