@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw
 from model.tflite.card import ModelCard, voc_palette
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.data import download, samples
-from model.training.data.samples import Folder
+from model.training.data import download, masks, samples, split
+from model.training.data.samples import Dataset
 from model.training.measure import report
 
 PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
@@ -36,27 +36,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     if bool(args.photos) != bool(args.masks):
         raise CommandError("--photos and --masks go together; with neither, Oxford-IIIT Pet is fetched")
-    photos, masks = (args.photos, args.masks) if args.photos else pets(args.url, args.out)
-    folder = samples.look_through(photos, masks, args.kind)
-    held = [sample.name for sample in folder.samples if samples.held_out(sample.name)]
+    photo_folder, mask_folder = (args.photos, args.masks) if args.photos else pets(args.url, args.out)
+    folder = samples.scan(photo_folder, mask_folder, args.kind)
+    held = [sample.name for sample in folder.samples if split.is_held_out(sample.name)]
     about = {
-        "photos": str(photos),
-        "masks": str(masks),
-        "kind": folder.kind,
+        "photos": str(photo_folder),
+        "masks": str(mask_folder),
+        "kind": folder.mask_format,
         "classes": folder.classes,
         "pairs": len(folder.samples),
         "held_out": held,
         "broken": folder.broken,
-        "without_mask": folder.unpaired,
+        "without_mask": folder.without_mask,
     }
     cli.write_atomic(args.out / "dataset.json", json.dumps(about, indent=2) + "\n")
     if folder.samples:
         with cli.atomic_path(args.out / "dataset.png") as partial:
             picture(folder).save(partial)
-    print(
-        f"{len(folder.samples)} pairs, masks of the kind {folder.kind}, {folder.classes} classes, {len(held)} held out"
-    )
-    print(f"{len(folder.unpaired)} photos have no mask")
+    print(f"{len(folder.samples)} pairs of mask format {folder.mask_format}, {folder.classes} classes")
+    print(f"{len(held)} pairs are held out")
+    print(f"{len(folder.without_mask)} photos have no mask")
     print(f"look at {args.out / 'dataset.png'}; the lists are in {args.out / 'dataset.json'}")
     for line in folder.broken:
         print(f"broken: {line}")
@@ -71,7 +70,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model.training.dataset", description=__doc__.split(":")[0])
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos of your own; nothing is fetched then")
     parser.add_argument("--masks", type=Path, metavar="FOLDER", help="NAME.png for each photo")
-    parser.add_argument("--kind", choices=samples.KINDS, default="auto", help=samples.KIND_HELP)
+    parser.add_argument("--kind", choices=masks.FORMATS, default="auto", help=masks.FORMATS_HELP)
     parser.add_argument("--out", type=Path, default=Path("training-out/data"), metavar="FOLDER")
     parser.add_argument("--url", default=PETS_URL, help="where the archives of Oxford-IIIT Pet are; its authors' site")
     return parser
@@ -84,7 +83,7 @@ def pets(url: str, out: Path) -> tuple[Path, Path]:
     """
     for name, (archive, md5) in ARCHIVES.items():
         if not (out / name).is_dir():
-            download.fetch(url.rstrip("/") + "/" + archive, out / archive, md5)
+            download.download(url.rstrip("/") + "/" + archive, out / archive, md5)
             unpack(out / archive, out, name)
     return out / "images", out / "annotations" / "trimaps"
 
@@ -108,7 +107,7 @@ def unpack(archive: Path, out: Path, name: str) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def picture(folder: Folder) -> Image.Image:
+def picture(folder: Dataset) -> Image.Image:
     """Draw some photos, spread over all, with their classes in colour and what nobody classified in grey."""
     shown = folder.samples[:: max(1, len(folder.samples) // SHOWN)][:SHOWN]
     labels = card_options.default_labels(folder.classes)

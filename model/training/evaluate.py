@@ -19,7 +19,7 @@ from model.tflite import card as cards
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.data import samples
+from model.training.data import masks, samples, split
 from model.training.measure import evaluation, latency, report
 from model.training.measure.evaluation import Candidate, Evaluation
 from model.training.measure.interpreter import Interpreter
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate every model, write the report, and fail if a model's IoU is too far below the first model's."""
     args = arguments().parse_args(argv)
     folder = samples.load(args.photos, args.masks, args.kind, args.skip_broken)
-    photos = folder.samples if args.all else samples.split(folder.samples, args.leave_out)[1]
-    negatives = samples.without_object(args.negatives) if args.negatives else []
+    photos = folder.samples if args.all else split.split_in_two(folder.samples, args.leave_out)[1]
+    negatives = samples.load_negatives(args.negatives) if args.negatives else []
     candidates = [load(file, args) for file in args.models]
     results = [evaluation.evaluate(candidate, photos, negatives) for candidate in candidates]
     if args.runs:
@@ -51,7 +51,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="Keras model, SavedModel or .tflite")
     parser.add_argument("--photos", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--masks", type=Path, required=True, metavar="FOLDER", help="NAME.png for each photo")
-    parser.add_argument("--kind", choices=samples.KINDS, default="auto", help=samples.KIND_HELP)
+    parser.add_argument("--kind", choices=masks.FORMATS, default="auto", help=masks.FORMATS_HELP)
     parser.add_argument("--skip-broken", action="store_true", help="ignore invalid pairs instead of failing")
     parser.add_argument("--all", action="store_true", help="evaluate on every photo, not only on those held out")
     parser.add_argument("--leave-out", metavar="PREFIX", help="evaluate on the photos with this name prefix")

@@ -19,7 +19,7 @@ from model.tflite import card as cards
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.data import samples
+from model.training.data import samples, split
 from model.training.measure.interpreter import Interpreter
 from model.training.measure.model_input import read_input
 
@@ -67,7 +67,7 @@ def arguments() -> argparse.ArgumentParser:
 def calibration_files(folder: Path, count: int) -> list[Path]:
     """Return about `count` photos spread over a folder, without those that evaluate uses if there are others."""
     files = samples.photo_files(folder)
-    files = [file for file in files if not samples.held_out(file.stem)] or files
+    files = [file for file in files if not split.is_held_out(file.stem)] or files
     return files[:: max(1, len(files) // count)][:count]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.data import augment, samples, split
+from model.training.data import augment, masks, samples, split
 from model.training.data.samples import Sample
 from model.training.fit import schedule
 
@@ -63,20 +63,16 @@ def read_photos(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
     Raises:
         CommandError: If the folders do not match the options, or one of the two parts is empty.
     """
-    if len(args.photos) != len(args.masks):
-        raise CommandError(
-            f"--photos has {len(args.photos)} folders, --masks has {len(args.masks)}; give the same number"
-        )
-    folders = [samples.load(*pair, args.kind, args.skip_broken) for pair in zip(args.photos, args.masks, strict=True)]
-    classes = max(folder.classes for folder in folders)
-    if classes > args.classes:
-        raise CommandError(f"the masks have {classes} classes; add --classes {classes}")
-    pairs = [sample for folder in folders for sample in folder.samples]
-    negatives = samples.without_object(args.negatives) if args.negatives else []
+    dataset = samples.load_all(args.photos, args.masks, args.kind, args.skip_broken)
+    if dataset.classes > args.classes:
+        raise CommandError(f"the masks have {dataset.classes} classes; add --classes {dataset.classes}")
+    negatives = samples.load_negatives(args.negatives) if args.negatives else []
     if args.three_parts:
-        train = split.select(pairs, "training") + [s for s in negatives if split.part_of(s.name) == "training"]
-        return train, split.select(pairs, "validation")
-    train, held = samples.split(pairs, args.leave_out)
+        train = split.select(dataset.samples, "training") + [
+            s for s in negatives if split.part_of(s.name) == "training"
+        ]
+        return train, split.select(dataset.samples, "validation")
+    train, held = split.split_in_two(dataset.samples, args.leave_out)
     return train + negatives, held
 
 
@@ -87,7 +83,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--masks", type=Path, nargs="+", required=True, metavar="FOLDER", help="one for each of --photos: NAME.png"
     )
-    parser.add_argument("--kind", choices=samples.KINDS, default="auto", help=samples.KIND_HELP)
+    parser.add_argument("--kind", choices=masks.FORMATS, default="auto", help=masks.FORMATS_HELP)
     parser.add_argument("--skip-broken", action="store_true", help="ignore invalid pairs instead of failing")
     parser.add_argument("--negatives", type=Path, metavar="FOLDER", help="photos without an object, to train on too")
     held = parser.add_mutually_exclusive_group()

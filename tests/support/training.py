@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 CARD = ["--mean", "0", "--std", "1", "--classes", "background,red,blue", "--name", "discs", "--version", "7"]
@@ -44,6 +45,25 @@ def draw(folder: Path, count: int, side_px: int = 64, classes: int = 2) -> tuple
         photo.save(photos / f"{'round' if i % 3 else 'other'}_{i}.jpg", quality=95)
         mask.save(masks / f"{'round' if i % 3 else 'other'}_{i}.png")
     return photos, masks
+
+
+def write_pairs(folder: Path, *masks: Image.Image | list[list[int]] | NDArray[np.uint8]) -> tuple[Path, Path]:
+    """Write a photo of 4 x 2 pixels for each mask, and the masks.
+
+    Args:
+        folder: Where the folders `photos` and `masks` are created.
+        masks: Images, or rows of pixel values from 0 to 255.
+
+    Returns:
+        The folder of photos and the folder of masks. The files are named 0.png, 1.png and so on.
+    """
+    (folder / "photos").mkdir()
+    (folder / "masks").mkdir()
+    for i, mask in enumerate(masks):
+        Image.new("RGB", (4, 2), (i, i, i)).save(folder / "photos" / f"{i}.png")
+        image = mask if isinstance(mask, Image.Image) else Image.fromarray(np.array(mask, np.uint8))
+        image.save(folder / "masks" / f"{i}.png")
+    return folder / "photos", folder / "masks"
 
 
 def error_line(completed: subprocess.CompletedProcess[str]) -> str:

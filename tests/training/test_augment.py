@@ -7,13 +7,14 @@ from PIL import Image
 
 from model.training.data import augment, distractors, targets
 from model.training.data.augment import Mixture
-from model.training.data.samples import UNKNOWN, Sample
+from model.training.data.masks import UNLABELLED
+from model.training.data.samples import Sample
 
 
 def ring() -> Image.Image:
     """A square object of 40 px, a border of 8 px around it that nobody classified, and background."""
     ids = np.zeros((120, 120), np.uint8)
-    ids[32:88, 32:88] = UNKNOWN
+    ids[32:88, 32:88] = UNLABELLED
     ids[40:80, 40:80] = 1
     return Image.fromarray(ids)
 

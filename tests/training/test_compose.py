@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from model.training.data import compose, targets
 from model.training.data.compose import Cutout
-from model.training.data.samples import UNKNOWN
+from model.training.data.masks import UNLABELLED
 
 PET, BACKGROUND, COVER = (220, 40, 40), (10, 90, 20), (30, 30, 200)
 
@@ -16,7 +17,7 @@ PET, BACKGROUND, COVER = (220, 40, 40), (10, 90, 20), (30, 30, 200)
 def cutout(left: int = 40, right: int = 80, soft: bool = True) -> Cutout:
     """Return a red object of 40 px on grey, with an unclassified border of 8 px."""
     ids = np.zeros((120, 120), np.uint8)
-    ids[32:88, max(0, left - 8) : right + 8] = UNKNOWN
+    ids[32:88, max(0, left - 8) : right + 8] = UNLABELLED
     ids[40:80, left:right] = 1
     photo = np.full((120, 120, 3), 128, np.uint8)
     photo[ids > 0] = PET
@@ -26,7 +27,7 @@ def cutout(left: int = 40, right: int = 80, soft: bool = True) -> Cutout:
     return Cutout(Image.fromarray(photo), targets.soften(image) if soft else image, box)
 
 
-def scene(seed: int, count: int = 1, soft: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def scene(seed: int, count: int = 1, soft: bool = True) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Compose a scene of 90 x 60 px and return its photo and target."""
     background, cover = Image.new("RGB", (90, 60), BACKGROUND), Image.new("RGB", (90, 60), COVER)
     rng = np.random.default_rng(seed)
@@ -67,7 +68,7 @@ def test_a_scene_depends_on_its_seed_alone_and_leaves_the_photos_as_they_are() -
 
 def test_class_ids_stay_class_ids() -> None:
     ids = {int(value) for seed in range(30) for value in np.unique(scene(seed, count=3, soft=False)[1])}
-    assert ids == {0, 1, UNKNOWN}
+    assert ids == {0, 1, UNLABELLED}
 
 
 def test_a_board_hides_the_object_and_clears_the_target() -> None:
@@ -76,7 +77,7 @@ def test_a_board_hides_the_object_and_clears_the_target() -> None:
     for seed in range(60):
         photo, target = scene(seed)
         covered = photo[..., 2] > 150
-        hidden += covered.any()
+        hidden += bool(covered.any())
         assert (target[covered] < 128).all()
     assert hidden > 5
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.training.data.samples import UNKNOWN
+from model.training.data.masks import UNLABELLED
 from model.training.measure import metrics
 
 
@@ -16,7 +16,7 @@ def square(size, x, side):
 def test_iou_counts_the_classified_pixels_alone() -> None:
     truth, mask = square(40, 10, 10), square(40, 15, 10)
     assert metrics.ious(metrics.confusion(mask, truth, 2))[1] == pytest.approx(50 / 150)
-    truth[truth != mask] = UNKNOWN
+    truth[truth != mask] = UNLABELLED
     assert metrics.ious(metrics.confusion(mask, truth, 2)).tolist() == [1, 1]
 
 
@@ -35,7 +35,7 @@ def test_a_mean_leaves_out_what_is_no_number() -> None:
 def test_the_border_curve_is_the_iou_at_every_threshold() -> None:
     rng = np.random.default_rng(0)
     probability = rng.integers(0, 256, (30, 20), np.uint8)
-    truth = rng.choice([0, 1, UNKNOWN], (30, 20)).astype(np.uint8)
+    truth = rng.choice([0, 1, UNLABELLED], (30, 20)).astype(np.uint8)
     curve = metrics.border_curve(probability, truth)
     for level in (0, 1, 100, 255):
         found, wanted = probability >= level, truth > 0
@@ -53,6 +53,6 @@ def test_outlines_near_each_other_agree_and_far_ones_do_not() -> None:
 
 def test_an_outline_inside_what_nobody_classified_is_not_judged() -> None:
     truth = square(200, 50, 80)
-    truth[:, 45:75][truth[:, 45:75] == 1] = UNKNOWN
-    truth[10:90, 40:50] = UNKNOWN
+    truth[:, 45:75][truth[:, 45:75] == 1] = UNLABELLED
+    truth[10:90, 40:50] = UNLABELLED
     assert metrics.boundary_f(square(200, 50, 80), truth) == 1

@@ -1,4 +1,4 @@
-"""The split into training, validation and test parts."""
+"""The split of photos into three parts, and into two."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from model.training.cli import CommandError
-from model.training.data import split
+from model.training.data import samples, split
 from model.training.data.samples import Sample
+from tests.support.training import draw
 
 # fmt: off
 ADDED_BREEDS = (
@@ -60,3 +61,22 @@ def test_each_sample_is_in_one_part() -> None:
 def test_an_empty_part_is_an_error() -> None:
     with pytest.raises(CommandError, match="none of the 1 photos belongs to the training part"):
         split.select([sample("pug_1")], "training")
+
+
+def test_two_parts_depend_on_the_name_alone_or_on_a_prefix(tmp_path: Path) -> None:
+    drawn = samples.load(*draw(tmp_path, 24)).samples
+    training, held_out = split.split_in_two(drawn)
+    assert {s.name for s in held_out} == {s.name for s in drawn if split.is_held_out(s.name)}
+    assert len(training) + len(held_out) == 24
+    assert {s.name for s in split.split_in_two(drawn[::-1])[1]} == {s.name for s in held_out}
+    training, held_out = split.split_in_two(drawn, "other")
+    assert all(s.name.startswith("other") for s in held_out)
+    assert not any(s.name.startswith("other") for s in training)
+    with pytest.raises(CommandError, match="0 of 24 photos"):
+        split.split_in_two(drawn, "nobody")
+
+
+def test_the_photos_held_out_of_two_parts_are_test_photos_of_three() -> None:
+    """So a model trained with two parts has seen no test photo except those of the test breeds."""
+    names = [f"Bengal_{i}" for i in range(300)]
+    assert {split.part_of(name) for name in names if split.is_held_out(name)} == {"test"}

@@ -13,7 +13,8 @@ from PIL import Image
 from model.training import quantize, train
 from model.training.cli import CommandError
 from model.training.data.batches import Pairs
-from model.training.data.samples import UNKNOWN, load
+from model.training.data.masks import UNLABELLED
+from model.training.data.samples import load
 from model.training.fit import losses, trainer
 from model.training.measure.interpreter import Interpreter
 from model.training.nets import fake_quantization, fused_batch_norm, imagenet_weights, network, tflite_weights
@@ -239,15 +240,15 @@ def test_the_same_seed_draws_the_same_pairs_wherever_it_begins(drawn: tuple[Path
         assert x.dtype == np.float32
         np.testing.assert_array_equal(x, y)
     assert not np.array_equal(one[0][0], Pairs(samples, 32, 1, seed=6, epoch=1)[0][0])
-    assert set(np.unique(Pairs(samples, 32, 2, seed=5)[0][1])) <= {0, 1, UNKNOWN}
+    assert set(np.unique(Pairs(samples, 32, 2, seed=5)[0][1])) <= {0, 1, UNLABELLED}
 
 
 def test_the_losses_are_least_for_the_truth() -> None:
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 3, (2, 8, 8, 1)).astype(np.float32)
     right = np.eye(3, dtype=np.float32)[ids[..., 0].astype(int)]
-    ids[:, :4][rng.random((2, 4, 8, 1)) < 0.5] = UNKNOWN
-    unknown_wrong = np.where(ids == UNKNOWN, right[..., ::-1], right)
+    ids[:, :4][rng.random((2, 4, 8, 1)) < 0.5] = UNLABELLED
+    unknown_wrong = np.where(ids == UNLABELLED, right[..., ::-1], right)
     assert np.asarray(losses.class_loss(ids, right)).max() < 1e-4
     assert np.asarray(losses.class_loss(ids, unknown_wrong)).max() < 1e-4
     assert np.asarray(losses.class_loss(ids, right[..., ::-1])).min() > 1

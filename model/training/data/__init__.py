@@ -1,0 +1,1 @@
+"""Photos with masks: reading, splitting, composing and augmenting them, and downloading them."""

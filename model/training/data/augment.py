@@ -52,7 +52,7 @@ class Augmenter:
         self.shown = [sample for sample in samples if sample.mask_file]
         self.absent = [sample for sample in samples if not sample.mask_file]
         self.soft, self.mixture = soft, mixture or Mixture()
-        self._targets = {s.photo_file: targets.soften(s.ids) for s in self.shown if s.kept} if soft else {}
+        self._targets = {s.photo_file: targets.soften(s.ids) for s in self.shown if s.cached} if soft else {}
         rng = np.random.default_rng(0)
         self._empty_regions: list[tuple[Sample, Box]] = []
         by_breed: dict[str, list[tuple[Sample, Box]]] = {}

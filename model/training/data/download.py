@@ -1,4 +1,4 @@
-"""Large files over HTTP: taken up where they broke off, and checked."""
+"""Download of large files over HTTP, resumed after interruptions and verified by checksum."""
 
 from __future__ import annotations
 
@@ -12,70 +12,79 @@ from pathlib import Path
 from model.training.cli import CommandError, ProgressBar
 
 CHUNK_BYTES = 1 << 18
-TRIES = 5  # in a row without a byte
+MAX_FAILURES = 5  # consecutive attempts that receive nothing
 TIMEOUT_S = 60
 
 
-def fetch(url: str, target: Path, md5: str, pause_s: float = 2.0) -> None:
-    """Download a file, unless it is there already; what an earlier try left in TARGET.part is gone on with.
+def download(url: str, target: Path, md5: str, pause_s: float = 2.0) -> None:
+    """Download a file unless it exists; resume from TARGET.part if an earlier attempt left one.
 
-    pause_s: before the first new try; doubled before each further one
-    raises: CommandError when the server refuses, goes on breaking off, or the checksum differs
+    Transient errors (5xx, lost connections) are retried with exponential backoff.
+
+    Args:
+        url: The file's address.
+        target: Where to write it.
+        md5: Its expected MD5 in hexadecimal.
+        pause_s: Seconds before the first retry.
+
+    Raises:
+        CommandError: If the server rejects the request or keeps failing, or the checksum differs.
     """
-    if target.is_file() and digest(target) == md5:
+    if target.is_file() and md5_of(target) == md5:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     failures = 0
-    while failures < TRIES:
-        before = part.stat().st_size if part.is_file() else 0
+    while failures < MAX_FAILURES:
+        size_before = part.stat().st_size if part.is_file() else 0
         try:
-            if _go_on(url, part, before, target.name):
+            if _resume(url, part, size_before, target.name):
                 break
-            reason = "the connection was cut"
+            reason = "the connection was closed early"
         except urllib.error.HTTPError as error:
             if error.code < 500:
                 raise CommandError(f"{url}: the server answers {error.code} {error.reason}") from error
             reason = f"the server answers {error.code}"
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = str(getattr(error, "reason", error))
-        grown = part.is_file() and part.stat().st_size > before
-        failures = 0 if grown else failures + 1
+        has_grown = part.is_file() and part.stat().st_size > size_before
+        failures = 0 if has_grown else failures + 1
         time.sleep(pause_s * 2**failures / 2)
     else:
-        raise CommandError(f"{url}: {reason}; what came is kept in {part}, the same command goes on with it")
-    if digest(part) != md5:
+        raise CommandError(f"{url}: {reason}; run the same command again to resume from {part}")
+    if md5_of(part) != md5:
         part.unlink()
-        raise CommandError(f"{url}: what came is not the file that was expected (its MD5 differs); it was deleted")
+        raise CommandError(f"{url}: the MD5 of the downloaded file differs from the expected one; the file was deleted")
     part.replace(target)
 
 
-def digest(file: Path) -> str:
-    """Give the MD5 of a file, in hex; it guards against accidents, not against malice."""
+def md5_of(file: Path) -> str:
+    """Return a file's MD5 in hexadecimal. It detects transmission errors, not attacks."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _go_on(url: str, part: Path, have: int, label: str) -> bool:
-    """Ask for what is missing and append it.
+def _resume(url: str, part: Path, offset: int, label: str) -> bool:
+    """Request the bytes from an offset on and append them to a file.
 
-    returns: whether the file is whole, by the length that the server names
+    Returns:
+        Whether the file is complete, by the length that the server states.
     """
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is missing, or the file has changed: the checksum will tell
+        if error.code == 416:  # the file is complete or has changed on the server; the checksum shows which
             return True
         raise
-    with answer:
-        if answer.status != 206:  # a server without ranges begins anew
-            have = 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else 0
-        bar = ProgressBar(label, total, have)
-        with part.open("ab" if have else "wb") as file:
-            while chunk := answer.read(CHUNK_BYTES):
+    with response:
+        if response.status != 206:  # the server does not support ranges and sends the whole file
+            offset = 0
+        length = response.headers.get("Content-Length")
+        total = offset + int(length) if length else 0
+        bar = ProgressBar(label, total, offset)
+        with part.open("ab" if offset else "wb") as file:
+            while chunk := response.read(CHUNK_BYTES):
                 file.write(chunk)
                 bar.advance(len(chunk))
         bar.close()

@@ -1,225 +1,215 @@
-"""Folders of photos and masks as pairs, checked, and split by a fixed rule."""
+"""Folders of photos and masks, read and checked."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.training import cli
 from model.training.cli import CommandError
+from model.training.data import masks
+from model.training.data.masks import UNLABELLED
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-KINDS = ("auto", "trimap", "binary", "ids")
-UNKNOWN = 255  # the id of pixels that nobody classified
-KEPT_BYTES = 1_500_000_000  # decoded photos that stay in memory; those past it are read anew each time
-LOOKED_AT = 32  # masks that tell the kind of a folder
-KIND_HELP = """how masks are to be read: "trimap" (1 object, 2 background, 3 not classified), "binary" (black
-background, white object), "ids" (class ids from 0, 255 not classified). "auto" looks at the values: black and white
-alone are binary; 1, 2, 3 with no 0 a trimap; anything else ids"""
-
-Ids = NDArray[np.uint8]
+CACHE_BYTES = 1_500_000_000  # of decoded photos and masks; those that exceed it are decoded on each access
+FORMAT_PROBES = 32  # masks that are read to detect a folder's format
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A photo and what is known of each of its pixels; read when asked for, unless there is room to keep it.
+    """A photo and the class ids of its pixels.
 
-    mask_file: None for a photo that shows no object at all
+    Attributes:
+        name: The photo's file name without its suffix.
+        photo_file: The photo.
+        mask_file: Its mask; None for a photo without an object.
+        mask_format: One of `masks.FORMATS` except "auto".
+        cached: The decoded photo and class ids; None if they are decoded on each access.
     """
 
     name: str
     photo_file: Path
     mask_file: Path | None
-    kind: str
-    kept: tuple[Image.Image, Image.Image] | None = None
+    mask_format: str
+    cached: tuple[Image.Image, Image.Image] | None = None
 
     @property
     def photo(self) -> Image.Image:
         """The photo, RGB, upright."""
-        return self.kept[0] if self.kept else _photo(self.photo_file)
+        return self.cached[0] if self.cached else _read_photo(self.photo_file)
 
     @property
     def ids(self) -> Image.Image:
-        """Class ids as an image of mode L, as large as the photo; UNKNOWN where nobody classified."""
-        if self.kept:
-            return self.kept[1]
+        """The class ids, mode L, of the photo's size; UNLABELLED where the mask has no label."""
+        if self.cached:
+            return self.cached[1]
         if self.mask_file is None:
             return Image.new("L", self.photo.size, 0)
-        return Image.fromarray(to_ids(_values(self.mask_file), self.kind))
+        return Image.fromarray(masks.to_class_ids(masks.read_values(self.mask_file), self.mask_format))
 
 
 @dataclass(frozen=True)
-class Folder:
-    """What a look through a folder found.
+class Dataset:
+    """The pairs of photo and mask in two folders.
 
-    kind: of its masks, never "auto"
-    classes: the highest class id plus one, at least 2
-    broken: a line for each pair that cannot be used
-    unpaired: photos that have no mask
+    Attributes:
+        samples: The valid pairs, in the order of their names.
+        mask_format: Of the masks; never "auto".
+        classes: The highest class id plus one, at least 2.
+        broken: For each pair that is invalid, the photo's name and the reason, in one line.
+        without_mask: The names of the photos that have no mask.
     """
 
     samples: list[Sample]
-    kind: str
+    mask_format: str
     classes: int
     broken: list[str]
-    unpaired: list[str]
+    without_mask: list[str]
 
 
-def look_through(photos: Path, masks: Path, kind: str = "auto") -> Folder:
-    """Read every photo that has a mask of its own name, in the order of their names.
+def scan(photo_folder: Path, mask_folder: Path, mask_format: str = "auto") -> Dataset:
+    """Read every photo that has a mask of the same name.
 
-    kind: one of KINDS
-    raises: CommandError when there is no pair, or the kind cannot be told
+    Args:
+        photo_folder: Photos.
+        mask_folder: For each photo a mask, NAME.png.
+        mask_format: One of `masks.FORMATS`.
+
+    Raises:
+        CommandError: If a folder is missing, there is no pair, or the format cannot be detected.
     """
-    for folder in (photos, masks):
+    for folder in (photo_folder, mask_folder):
         if not folder.is_dir():
             raise CommandError(f"there is no folder {folder}")
-    files = [p for p in sorted(photos.iterdir()) if p.suffix.lower() in PHOTO_SUFFIXES and p.name[0] != "."]
-    pairs = [(photo, masks / f"{photo.stem}.png") for photo in files]
-    unpaired = [photo.name for photo, mask in pairs if not mask.exists()]
+    files = [file for file in sorted(photo_folder.iterdir()) if _is_photo(file)]
+    pairs = [(file, mask_folder / f"{file.stem}.png") for file in files]
+    without_mask = [photo.name for photo, mask in pairs if not mask.exists()]
     pairs = [(photo, mask) for photo, mask in pairs if mask.exists()]
     if not pairs:
-        raise CommandError(f"no photo in {photos} has a mask of its name (NAME.png) in {masks}")
-    if kind == "auto":
-        kind = tell_kind(mask for _, mask in pairs[:: max(1, len(pairs) // LOOKED_AT)])
-    samples, broken, highest, room = [], [], 1, KEPT_BYTES
+        raise CommandError(f"no photo in {photo_folder} has a mask of its name (NAME.png) in {mask_folder}")
+    if mask_format == "auto":
+        mask_format = masks.detect_format(mask for _, mask in pairs[:: max(1, len(pairs) // FORMAT_PROBES)])
+    samples, broken, highest, free_bytes = [], [], 1, CACHE_BYTES
     for photo, mask in cli.progress(pairs, "reading"):
         try:
-            images = _pair(photo, mask, kind)
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNGs
+            images = _read_pair(photo, mask, mask_format)
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for invalid PNGs
             broken.append(f"{photo.name}: {cli.one_line(str(error))}")
             continue
-        ids = np.asarray(images[1])
-        highest = max(highest, int(ids[ids != UNKNOWN].max(initial=0)))
-        room -= 4 * ids.size
-        samples.append(Sample(photo.stem, photo, mask, kind, images if room > 0 else None))
-    return Folder(samples, kind, highest + 1, broken, unpaired)
+        highest = max(highest, _highest_id(images[1]))
+        free_bytes -= _decoded_bytes(images[0])
+        samples.append(Sample(photo.stem, photo, mask, mask_format, images if free_bytes > 0 else None))
+    return Dataset(samples, mask_format, highest + 1, broken, without_mask)
 
 
-def load(photos: Path, masks: Path, kind: str = "auto", skip_broken: bool = False) -> Folder:
-    """Look through a folder that is to be used.
+def load(photo_folder: Path, mask_folder: Path, mask_format: str = "auto", skip_broken: bool = False) -> Dataset:
+    """Read the pairs of two folders, as `scan` does, for training or evaluation.
 
-    raises: CommandError when no pair is whole, or when one is broken and those are not to be skipped
+    Raises:
+        CommandError: If `scan` raises it, if a pair is invalid and skip_broken is false, or if no pair is valid.
     """
-    folder = look_through(photos, masks, kind)
-    if folder.broken and not (skip_broken and folder.samples):
-        count = len(folder.broken) + len(folder.samples)
+    dataset = scan(photo_folder, mask_folder, mask_format)
+    if dataset.broken and not (skip_broken and dataset.samples):
+        count = len(dataset.broken) + len(dataset.samples)
         raise CommandError(
-            f"{len(folder.broken)} of {count} pairs are broken (--skip-broken goes on without): {folder.broken[0]}"
+            f"{len(dataset.broken)} of {count} pairs are broken (--skip-broken ignores them): {dataset.broken[0]}"
         )
-    return folder
+    return dataset
 
 
-def without_object(photos: Path) -> list[Sample]:
-    """Take every photo of a folder as one that shows no object.
+def load_all(
+    photo_folders: Sequence[Path], mask_folders: Sequence[Path], mask_format: str = "auto", skip_broken: bool = False
+) -> Dataset:
+    """Read several folders of photos, each with its folder of masks, as one dataset.
 
-    raises: CommandError when there is none, or one cannot be read
+    Args:
+        photo_folders: Photos.
+        mask_folders: Their masks, in the same order.
+        mask_format: One of `masks.FORMATS`, for all folders; "auto" detects it for each.
+        skip_broken: Whether invalid pairs are ignored.
+
+    Returns:
+        The samples of all folders; its mask_format is the first folder's.
+
+    Raises:
+        CommandError: If the numbers of folders differ, a name occurs twice, or `load` raises it.
     """
-    samples, room = [], KEPT_BYTES
-    for file in photo_files(photos):
+    if len(photo_folders) != len(mask_folders):
+        raise CommandError(f"--photos has {len(photo_folders)} folders and --masks {len(mask_folders)}; give as many")
+    datasets = [
+        load(photos, masks_, mask_format, skip_broken)
+        for photos, masks_ in zip(photo_folders, mask_folders, strict=True)
+    ]
+    samples = [sample for dataset in datasets for sample in dataset.samples]
+    names = [sample.name for sample in samples]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise CommandError(
+            f"{repeated[0]} is in more than one folder; a name identifies a photo, so rename one of them"
+        )
+    return Dataset(
+        samples,
+        datasets[0].mask_format,
+        max(dataset.classes for dataset in datasets),
+        [line for dataset in datasets for line in dataset.broken],
+        [name for dataset in datasets for name in dataset.without_mask],
+    )
+
+
+def load_negatives(folder: Path) -> list[Sample]:
+    """Return the photos of a folder as samples without an object.
+
+    Raises:
+        CommandError: If the folder has no photo, or a photo cannot be read.
+    """
+    samples, free_bytes = [], CACHE_BYTES
+    for file in photo_files(folder):
         try:
-            photo = _photo(file)
+            photo = _read_photo(file)
         except (OSError, SyntaxError) as error:
             raise CommandError(f"{file.name}: {error}") from error
-        room -= 4 * photo.width * photo.height
-        kept = (photo, Image.new("L", photo.size, 0)) if room > 0 else None
-        samples.append(Sample(file.stem, file, None, "ids", kept))
+        free_bytes -= _decoded_bytes(photo)
+        cached = (photo, Image.new("L", photo.size, 0)) if free_bytes > 0 else None
+        samples.append(Sample(file.stem, file, None, "ids", cached))
     return samples
 
 
 def photo_files(folder: Path) -> list[Path]:
-    """List the photos of a folder by name.
+    """Return the photos of a folder, sorted by name.
 
-    raises: CommandError when there is none
+    Raises:
+        CommandError: If there is none.
     """
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES) if folder.is_dir() else []
-    if not found:
+    files = [file for file in sorted(folder.iterdir()) if _is_photo(file)] if folder.is_dir() else []
+    if not files:
         raise CommandError(f"there are no photos ({', '.join(sorted(PHOTO_SUFFIXES))}) in {folder}")
-    return found
+    return files
 
 
-def held_out(name: str) -> bool:
-    """Tell whether a photo is kept for validation: one in ten, by the CRC-32 of its name alone."""
-    return zlib.crc32(name.encode()) % 10 == 0
+def _is_photo(file: Path) -> bool:
+    return file.suffix.lower() in PHOTO_SUFFIXES and not file.name.startswith(".")
 
 
-def split(samples: Sequence[Sample], leave_out: str | None = None) -> tuple[list[Sample], list[Sample]]:
-    """Part the samples for training from those held out.
-
-    leave_out: hold out those whose name begins so, instead of one in ten
-    raises: CommandError when either part is empty
-    """
-    out = [s.name.startswith(leave_out) if leave_out else held_out(s.name) for s in samples]
-    parts = [s for s, o in zip(samples, out, strict=True) if not o], [s for s, o in zip(samples, out, strict=True) if o]
-    if not all(parts):
-        rule = f"whose name begins with {leave_out!r}" if leave_out else "held out by the rule of one in ten"
-        raise CommandError(f"{len(parts[1])} of {len(samples)} photos are those {rule}; some must be, and some not")
-    return parts
+def _read_pair(photo_file: Path, mask_file: Path, mask_format: str) -> tuple[Image.Image, Image.Image]:
+    photo, ids = _read_photo(photo_file), masks.to_class_ids(masks.read_values(mask_file), mask_format)
+    if photo.size != ids.shape[::-1]:
+        raise ValueError("the photo is {} x {} and its mask {} x {}".format(*photo.size, *ids.shape[::-1]))
+    return photo, Image.fromarray(ids)
 
 
-def tell_kind(masks: Iterable[Path]) -> str:
-    """Tell the kind of masks by the values in them, as KIND_HELP says.
-
-    raises: CommandError when they are shades of grey
-    """
-    seen: set[int] = set()
-    for mask in masks:
-        try:
-            seen |= set(np.unique(_values(mask)).tolist())
-        except (OSError, ValueError, SyntaxError):
-            continue  # the look through the folder reports it
-    if seen <= {0, 255}:
-        return "binary"
-    if seen <= {1, 2, 3}:
-        return "trimap"
-    if len(seen) > 64 and UNKNOWN in seen:
-        raise CommandError(f"the masks have {len(seen)} different values, shades of grey it seems; say --kind")
-    return "ids"
-
-
-def to_ids(values: Ids, kind: str) -> Ids:
-    """Turn a mask's values into class ids.
-
-    values: uint8 (H, W)
-    returns: uint8 (H, W), UNKNOWN where nobody classified
-    raises: ValueError naming a value that the kind does not have
-    """
-    if kind == "binary":
-        return (values >= 128).view(np.uint8)
-    if kind == "trimap":
-        if not 1 <= values.min() <= values.max() <= 3:
-            raise ValueError(f"a trimap has the values 1, 2 and 3, not {values.min()} to {values.max()}")
-        return np.array([0, 1, 0, UNKNOWN], np.uint8)[values]
-    return values
-
-
-def _pair(photo: Path, mask: Path, kind: str) -> tuple[Image.Image, Image.Image]:
-    image, ids = _photo(photo), to_ids(_values(mask), kind)
-    if image.size != ids.shape[::-1]:
-        raise ValueError("the photo is {} x {} and its mask {} x {}".format(*image.size, *ids.shape[::-1]))
-    return image, Image.fromarray(ids)
-
-
-def _photo(file: Path) -> Image.Image:
+def _read_photo(file: Path) -> Image.Image:
     with Image.open(file) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
 
-def _values(file: Path) -> Ids:
-    """Read a mask's values as they are stored: grey, black and white, or the indices of a palette."""
-    with Image.open(file) as image:
-        if image.mode == "1":
-            return np.asarray(image.convert("L"))
-        if image.mode in ("L", "P"):
-            return np.asarray(image)
-        if image.mode in ("RGB", "RGBA", "LA"):
-            channels = np.asarray(image.convert("RGB"))
-            if (channels == channels[..., :1]).all():
-                return np.ascontiguousarray(channels[..., 0])
-        raise ValueError(f"the mask is of mode {image.mode}: ids must be in one channel of 8 bits")
+def _highest_id(ids: Image.Image) -> int:
+    values = np.asarray(ids)
+    return int(values[values != UNLABELLED].max(initial=0))
+
+
+def _decoded_bytes(photo: Image.Image) -> int:
+    """Return the memory of a decoded photo and its class ids."""
+    return 4 * photo.width * photo.height

@@ -1,4 +1,4 @@
-"""The fixed split of photos into training, validation and test parts, by the photo's name alone.
+"""The fixed split of photos into parts, by the photo's name alone.
 
 Training choices (when to stop, what to average, which seed) are made on the validation part. The test part is
 evaluated once for a released model.
@@ -7,7 +7,7 @@ evaluated once for a released model.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from model.training.cli import CommandError
@@ -16,8 +16,8 @@ from model.training.data.samples import Sample
 Part = Literal["training", "validation", "test"]
 PARTS: tuple[Part, ...] = ("training", "validation", "test")
 
-# Breeds that no training or validation photo shows: of the 24 breeds that the bundled model's photos add to its first
-# three, the five whose names have the smallest CRC-32.
+# Breeds that only test photos show: of the 24 breeds that were added to the first three, the five whose names have the
+# smallest CRC-32. No result influenced the choice.
 TEST_BREEDS = frozenset(("american_pit_bull_terrier", "japanese_chin", "great_pyrenees", "pug", "Egyptian_Mau"))
 
 
@@ -27,10 +27,13 @@ def breed(name: str) -> str:
 
 
 def part_of(name: str) -> Part:
-    """Return the part that a photo belongs to, by its name without the suffix.
+    """Return the part that a photo belongs to.
 
-    A photo of one of TEST_BREEDS is a test photo. Every other name is assigned by its CRC-32 modulo 10: 0 is test,
-    1 is validation, the rest is training.
+    A photo of one of TEST_BREEDS is a test photo. Any other photo is assigned by the CRC-32 of its name modulo 10:
+    0 is test, 1 is validation, the rest is training.
+
+    Args:
+        name: The photo's file name without its suffix.
     """
     remainder = zlib.crc32(name.encode()) % 10
     if breed(name) in TEST_BREEDS or remainder == 0:
@@ -48,3 +51,35 @@ def select(samples: Sequence[Sample], part: Part) -> list[Sample]:
     if not selected:
         raise CommandError(f"none of the {len(samples)} photos belongs to the {part} part; add photos")
     return selected
+
+
+def is_held_out(name: str) -> bool:
+    """Return whether a photo is one of the one in ten held out of training when there are only two parts.
+
+    These are the photos whose name's CRC-32 is a multiple of 10: the test part, except for TEST_BREEDS.
+    """
+    return zlib.crc32(name.encode()) % 10 == 0
+
+
+def split_in_two(samples: Sequence[Sample], held_out_prefix: str | None = None) -> tuple[list[Sample], list[Sample]]:
+    """Return the samples for training and those held out.
+
+    Args:
+        samples: The samples to split.
+        held_out_prefix: Hold out those with this name prefix, instead of one in ten.
+
+    Raises:
+        CommandError: If one of the two is empty.
+    """
+    held_out: Callable[[str], bool] = is_held_out
+    rule = "one photo in ten"
+    if held_out_prefix:
+        held_out, rule = (lambda name: name.startswith(held_out_prefix)), f"the name prefix {held_out_prefix!r}"
+    parts: tuple[list[Sample], list[Sample]] = ([], [])
+    for sample in samples:
+        parts[held_out(sample.name)].append(sample)
+    if not all(parts):
+        raise CommandError(
+            f"{len(parts[1])} of {len(samples)} photos are held out by {rule}; training and evaluation both need some"
+        )
+    return parts

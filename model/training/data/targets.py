@@ -1,18 +1,18 @@
-"""Training targets: class ids, or soft targets in which an unclassified border is a slope.
+"""Training targets: class ids, or soft targets in which an unlabelled border is a slope.
 
-A soft target is an image of mode L: 255 for the object, 0 for the background, and values between them where nobody
-classified the pixel. It can be scaled with interpolation. Any other target holds class ids, with UNKNOWN where nobody
-classified the pixel, and is scaled to the nearest pixel.
+A soft target is an image of mode L: 255 for the object, 0 for the background, and values between them where a pixel has
+no label. It can be scaled with interpolation. Any other target holds class ids, with UNLABELLED where a pixel has no
+label, and is scaled to the nearest pixel.
 """
 
 from __future__ import annotations
 
 from PIL import Image, ImageFilter
 
-from model.training.data.samples import UNKNOWN
+from model.training.data.masks import UNLABELLED
 
 STEP = 0.3  # the height of the jump at either edge of a soft border
-_OBJECT = [0] + [255] * (UNKNOWN - 1) + [128]  # from class ids
+_OBJECT = [0] + [255] * (UNLABELLED - 1) + [128]  # from class ids
 _STEEP = [round(255 * min(1.0, max(0.0, (v / 255 - STEP) / (1 - 2 * STEP)))) for v in range(256)]
 
 
@@ -23,12 +23,12 @@ def soften(ids: Image.Image, steps: int = 16) -> Image.Image:
     easier to learn than the foot of a slope.
 
     Args:
-        ids: Mode L, class ids and UNKNOWN.
-        steps: How often each unclassified pixel is set to the mean of its neighbours. A border of up to about twice
+        ids: Mode L, class ids and UNLABELLED.
+        steps: How often each unlabelled pixel is set to the mean of its neighbours. A border of up to about twice
             as many pixels becomes a slope; the middle of a wider area stays at one half.
     """
     fixed = ids.point(_OBJECT)
-    free = ids.point([0] * UNKNOWN + [255])
+    free = ids.point([0] * UNLABELLED + [255])
     target = fixed
     for _ in range(steps if free.getbbox() else 0):
         target = Image.composite(target.filter(ImageFilter.BoxBlur(1.5)), fixed, free)

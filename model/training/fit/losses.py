@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from model.training.data.samples import UNKNOWN
+from model.training.data.masks import UNLABELLED
 
 IOU_WEIGHT = 0.5
 SMOOTHING = 0.002  # share of the pixels, added to intersection and union so that an empty target has a gradient too
@@ -31,14 +31,14 @@ def class_loss(target: Any, scores: Any) -> Any:
     """Return cross-entropy plus half of 1 - soft IoU, the mean over the classes in the target.
 
     Args:
-        target: float32 (N, h, w, 1), class ids; pixels that are UNKNOWN do not count.
+        target: float32 (N, h, w, 1), class ids; pixels that are UNLABELLED do not count.
         scores: float32 (N, h, w, K), 0 to 1.
 
     Returns:
         float32 (N,).
     """
     ids = ops.cast(target[..., 0], "int32")
-    labelled = ops.cast(ids != UNKNOWN, "float32")
+    labelled = ops.cast(ids != UNLABELLED, "float32")
     one_hot = ops.one_hot(ids, scores.shape[-1]) * labelled[..., None]  # all zeros where unlabelled
     pixels = ops.maximum(ops.sum(labelled, axis=(1, 2)), 1.0)
     entropy = -ops.sum(one_hot * ops.log(ops.maximum(scores, 1e-7)), axis=(1, 2, 3)) / pixels

@@ -13,7 +13,8 @@ from model.image import preprocess, score_map
 from model.tflite.card import ModelCard
 from model.training import cli
 from model.training.cli import CommandError
-from model.training.data.samples import UNKNOWN, Sample
+from model.training.data.masks import UNLABELLED
+from model.training.data.samples import Sample
 from model.training.measure import metrics
 from model.training.measure.latency import Measurement
 from model.training.measure.model_input import read_input
@@ -128,7 +129,7 @@ def evaluate(candidate: Candidate, samples: Sequence[Sample], negatives: Sequenc
 def _evaluate_photo(candidate: Candidate, sample: Sample) -> _PhotoResult:
     classes = max(2, candidate.classes)
     truth = np.asarray(sample.ids)
-    if truth[truth != UNKNOWN].max(initial=0) >= classes:
+    if truth[truth != UNLABELLED].max(initial=0) >= classes:
         raise CommandError(
             f"the mask of {sample.name} has class ids that {candidate.file.name}, with {classes} classes, does not have"
         )
@@ -139,7 +140,7 @@ def _evaluate_photo(candidate: Candidate, sample: Sample) -> _PhotoResult:
         metrics.confusion(mask, truth, classes),
         metrics.boundary_f(mask, truth),
         curve,
-        bool((truth == UNKNOWN).any()),
+        bool((truth == UNLABELLED).any()),
     )
 
 

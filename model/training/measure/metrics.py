@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from model.training.data.samples import UNKNOWN
+from model.training.data.masks import UNLABELLED
 
 BOUNDARY_TOLERANCE = 0.0075  # share of the photo's diagonal within which two outlines agree (Perazzi et al. 2016)
 
@@ -18,13 +18,13 @@ def confusion(mask: Ids, truth: Ids, classes: int) -> Counts:
 
     Args:
         mask: uint8 (H, W), predicted class ids.
-        truth: uint8 (H, W), true class ids; pixels that are UNKNOWN are not counted.
+        truth: uint8 (H, W), true class ids; pixels that are UNLABELLED are not counted.
         classes: Number of classes.
 
     Returns:
         int64 (classes, classes), indexed by true class, then predicted class.
     """
-    labelled = truth != UNKNOWN
+    labelled = truth != UNLABELLED
     pairs = truth[labelled].astype(np.int64) * classes + mask[labelled]
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
@@ -71,7 +71,7 @@ def border_curve(probability: Ids, truth: Ids) -> NDArray[np.float64]:
 def boundary_f(mask: Ids, truth: Ids) -> float:
     """Return the F-score of the outlines, within BOUNDARY_TOLERANCE (Martin et al. 2004; Perazzi et al. 2016).
 
-    Where the truth is UNKNOWN, the mask counts as right: an outline inside a trimap's border is not evaluated.
+    Where the truth is UNLABELLED, the mask counts as right: an outline inside a trimap's border is not evaluated.
 
     Args:
         mask: uint8 (H, W), predicted class ids.
@@ -82,7 +82,7 @@ def boundary_f(mask: Ids, truth: Ids) -> float:
     """
     height, width = truth.shape
     radius = max(1, round(BOUNDARY_TOLERANCE * float(np.hypot(height, width))))
-    predicted, expected = _outline(mask), _outline(np.where(truth == UNKNOWN, mask, truth))
+    predicted, expected = _outline(mask), _outline(np.where(truth == UNLABELLED, mask, truth))
     if not predicted.any() or not expected.any():
         return float(predicted.any() == expected.any())
     precision = _dilate(expected, radius)[predicted].mean()
