@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 Result = dict[str, Any]
 
@@ -130,13 +130,15 @@ def load(result: Result) -> Figure:
         for key, line_style in (("p99_ms", "o-"), ("p50_ms", "o--")):
             latencies.plot(levels, [value[key] for value in values], line_style, color=colour)
     for axes in (throughput, latencies):
-        log_axis(axes.set_xscale, axes.xaxis, 2, sorted({int(level) for level in result["servers"]["ours"]["levels"]}))
+        log_axis(
+            axes.set_xscale, axes.xaxis, FixedLocator([int(level) for level in result["servers"]["ours"]["levels"]])
+        )
         axes.set_xlabel("requests in flight")
     throughput.set_title("Throughput")
     throughput.set_ylabel("masks per second")
     throughput.set_ylim(0)
     throughput.legend(loc="lower right")
-    log_axis(latencies.set_yscale, latencies.yaxis, 10)
+    log_axis(latencies.set_yscale, latencies.yaxis, LogLocator(subs=(1, 2, 5)))
     latencies.set_title("Latency")
     latencies.set_ylabel("ms")
     for label, line_style in (("p99", "-"), ("p50", "--")):
@@ -194,30 +196,28 @@ def scale(result: Result) -> Figure:
             axes.plot(limits, values, marker + "-", color=colour, label=label)
         axes.set_title(title)
         axes.set_xlabel("--max-instances")
-        log_axis(axes.set_xscale, axes.xaxis, 10)
-    log_axis(panels[0].set_yscale, panels[0].yaxis, 10)
-    log_axis(panels[1].set_yscale, panels[1].yaxis, 10)
+        log_axis(axes.set_xscale, axes.xaxis, LogLocator())
+    for axes in panels[:2]:
+        log_axis(axes.set_yscale, axes.yaxis, LogLocator(subs=(1, 2, 5)))
     panels[2].set_ylim(0)
     figure.suptitle(f"{result['photos']:,} photos, simulated", x=0.01, ha="left", fontsize=11)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
-def log_axis(set_scale: Callable[..., None], axis: Any, base: int, ticks: Sequence[int] | None = None) -> None:
+def log_axis(set_scale: Callable[..., None], axis: Any, locator: FixedLocator | LogLocator) -> None:
     """Make an axis logarithmic, with plain numbers as tick labels.
 
     Args:
         set_scale: Method `set_xscale` or `set_yscale` of the axes.
         axis: The `xaxis` or `yaxis` of the axes.
-        base: Base of the logarithm.
-        ticks: Values of the ticks; powers of the base if None.
+        locator: Positions of the ticks.
     """
-    set_scale("log", base=base)
+    set_scale("log")
+    axis.set_major_locator(locator)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
-    if ticks:
-        axis.set_ticks(ticks)
-        axis.set_minor_locator(NullLocator())
 
 
 CHARTS: dict[str, tuple[Callable[[Result], Figure], str]] = {
