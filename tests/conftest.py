@@ -49,12 +49,9 @@ def sample() -> bytes:
 @pytest.fixture(scope="session")
 def sample_mask(sample: bytes) -> bytes:
     """The mask of the sample photo, computed in this process."""
-    from model.options import Options
-    from model.segmenter import Segmenter
-    from model.serving.settings import Settings
+    from tests.support.local_segmenter import local_mask  # takes long to import
 
-    segmenter = Segmenter(Settings())
-    return segmenter.segment(sample, Options.parse({}, segmenter.card)).body
+    return local_mask(sample)
 
 
 @pytest.fixture(scope="session")

@@ -8,20 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from model.options import Options
-from model.segmenter import Segmenter
-from model.serving.settings import Settings
-from tests.stress.hostile.bombs import plain_png
+from tests.stress.hostile.bombs import blank_png
 from tests.stress.hostile.case import Case
-from tests.stress.hostile.corpus import cases, flips, truncations
-from tests.stress.hostile.photos import FORMATS, good
-from tests.stress.hostile.trial import Findings, judge, send
+from tests.stress.hostile.corpus import corpus, flips, truncations
+from tests.stress.hostile.photos import FORMATS, sample_photo
+from tests.stress.hostile.runner import Results, find_violation, send_all
 from tests.support.function_process import Function, launched
 from tests.support.raw_http import chunked_body, connect, read_response, read_status, request_head, send_in_pieces
 
-# The instance that deploy.sh asks for has 1 GiB and one CPU, and so one interpreter. The largest photos that are
-# allowed take most of it: 100 million pixels of RGBA 400 MB, 50 million of WebP four times 200 MB.
-BOUND_MB = 1024
+# The instance that deploy.sh creates has 1 GiB and one CPU, and so one interpreter. The largest allowed photos take
+# most of the memory: 100 million pixels of RGBA take 400 MB, 50 million of WebP four times 200 MB.
+MEMORY_LIMIT_MB = 1024
 
 
 @pytest.fixture(scope="module")
@@ -30,77 +27,76 @@ def function() -> Iterator[Function]:
         yield function
 
 
-@pytest.fixture(scope="module")
-def right(sample: bytes) -> bytes:
-    """The mask of the sample photo, made in this process."""
-    segmenter = Segmenter(Settings())
-    return segmenter.segment(sample, Options.parse({}, segmenter.card)).body
+def assert_serves(function: Function, sample: bytes, sample_mask: bytes) -> None:
+    assert httpx.post(function.url, content=sample, timeout=60).content == sample_mask
 
 
-def assert_serves(function: Function, sample: bytes, right: bytes) -> None:
-    assert httpx.post(function.url, content=sample, timeout=60).content == right
-
-
-def test_six_hundred_hostile_bodies_get_a_mask_or_a_problem_within_the_memory_and_the_next_photo_its_mask(
-    function: Function, sample: bytes, right
+def test_six_hundred_hostile_bodies_get_a_mask_or_a_problem_within_the_memory_limit(
+    function: Function, sample: bytes, sample_mask: bytes
 ) -> None:
-    before = function.workers()
-    findings = send(function.url, cases(600, seed=8), function.pss_mb)
-    assert findings.wrong == []
-    assert findings.cases == 600
-    assert {200, 400, 413, 415, 422} <= findings.statuses.keys()
-    assert findings.worst_mb < BOUND_MB
-    assert_serves(function, sample, right)
-    assert function.workers() == before
+    workers = function.workers()
+    results = send_all(function.url, corpus(600, seed=8), function.pss_mb)
+    assert results.wrong == []
+    assert results.cases == 600
+    assert {200, 400, 413, 415, 422} <= results.statuses.keys()
+    assert results.worst_mb < MEMORY_LIMIT_MB
+    assert_serves(function, sample, sample_mask)
+    assert function.workers() == workers
 
 
-def test_what_the_largest_photos_took_is_given_back(function: Function) -> None:
-    large = plain_png(10_000, 10_000, 6, 4)
+def test_the_memory_of_the_largest_photos_is_released(function: Function) -> None:
+    large = blank_png(10_000, 10_000, 6, 4)
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda photo: httpx.post(function.url, content=photo, timeout=60), [large] * 4))
-    assert {answer.status_code for answer in answers} <= {200, 503}
-    assert function.pss_mb() < 350  # where each thread keeps a heap of its own, 900 and more
+        responses = list(pool.map(lambda photo: httpx.post(function.url, content=photo, timeout=60), [large] * 4))
+    assert {response.status_code for response in responses} <= {200, 503}
+    assert function.pss_mb() < 350  # with one malloc arena for each thread it stays above 900
 
 
-def test_the_corpus_is_the_same_for_the_same_seed_and_has_each_format_cut_at_each_percent() -> None:
+def test_the_corpus_depends_only_on_the_seed_and_truncates_each_format_at_each_percent() -> None:
     first, again, other = (list(itertools.islice(flips(random.Random(seed)), 40)) for seed in (1, 1, 2))
     assert first == again != other
     assert len({case.body for case in truncations()}) >= 99 * len(FORMATS) * 0.99
 
 
 @pytest.mark.parametrize(
-    ("answer", "fault"),
+    ("response", "violation"),
     [
-        (httpx.Response(500, json={"status": 500}), "it got 500"),
-        (httpx.Response(404, text="nothing"), "no problem"),
-        (httpx.Response(200, content=good("PNG"), headers={"content-type": "image/jpeg"}), "sent as image/jpeg"),
-        (httpx.Response(200, content=good("PNG", 9, 9), headers={"content-type": "image/png"}), "its mask has"),
-        (None, "no answer"),
+        (httpx.Response(500, json={"status": 500}), "the status is 500"),
+        (httpx.Response(404, text="nothing"), "not a problem"),
+        (
+            httpx.Response(200, content=sample_photo("PNG"), headers={"content-type": "image/jpeg"}),
+            "the content type of the mask is image/jpeg",
+        ),
+        (
+            httpx.Response(200, content=sample_photo("PNG", 9, 9), headers={"content-type": "image/png"}),
+            "the size of the mask is",
+        ),
+        (None, "no response"),
     ],
 )
-def test_an_answer_that_must_not_be_is_found(answer, fault) -> None:
-    findings = Findings()
-    findings.add(Case("photo", good("PNG"), size_wh=(60, 44)), answer, 0.1)
-    assert fault in findings.wrong[0]
-    if answer:
-        assert judge(Case("text", b"hello"), answer)
+def test_wrong_responses_are_reported(response: httpx.Response | None, violation: str) -> None:
+    results = Results()
+    results.add(Case("photo", sample_photo("PNG"), size_wh=(60, 44)), response, 0.1)
+    assert violation in results.wrong[0]
+    if response:
+        assert find_violation(Case("text", b"hello"), response)
 
 
-def test_a_photo_in_chunks_without_a_length_gets_its_mask(function: Function, sample: bytes, right) -> None:
+def test_a_chunked_photo_gets_its_mask(function: Function, sample: bytes, sample_mask: bytes) -> None:
     with connect(function.port) as connection:
         connection.sendall(request_head("Transfer-Encoding: chunked") + chunked_body(sample, 777))
-        assert read_response(connection) == (200, right)
+        assert read_response(connection) == (200, sample_mask)
 
 
-def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(
-    function: Function, sample: bytes, right
+def test_a_slow_upload_gets_its_mask_while_others_are_served(
+    function: Function, sample: bytes, sample_mask: bytes
 ) -> None:
     with connect(function.port) as connection:
         connection.sendall(request_head(f"Content-Length: {len(sample)}"))
         send_in_pieces(connection, sample[:-1], 10, 0.1)
-        assert_serves(function, sample, right)
+        assert_serves(function, sample, sample_mask)
         connection.sendall(sample[-1:])
-        assert read_response(connection) == (200, right)
+        assert read_response(connection) == (200, sample_mask)
 
 
 @pytest.mark.parametrize(
@@ -114,19 +110,21 @@ def test_a_photo_that_comes_slowly_gets_its_mask_and_others_meanwhile_theirs(
         request_head("Transfer-Encoding: chunked") + b"5\r\nhello\r\n",
     ],
     ids=[
-        "in the first line",
-        "in a greeting of TLS",
+        "in the request line",
+        "in a TLS handshake",
         "before the body",
         "in the body",
         "in a chunk",
         "before the last chunk",
     ],
 )
-def test_who_hangs_up_early_disturbs_nobody(function: Function, sample: bytes, right, sent) -> None:
+def test_closed_connections_do_not_disturb_other_requests(
+    function: Function, sample: bytes, sample_mask: bytes, sent: bytes
+) -> None:
     for _ in range(40):  # more than there are threads
         with connect(function.port) as connection:
             connection.sendall(sent)
-    assert_serves(function, sample, right)
+    assert_serves(function, sample, sample_mask)
 
 
 @pytest.mark.parametrize(
@@ -148,18 +146,20 @@ def test_who_hangs_up_early_disturbs_nobody(function: Function, sample: bytes, r
         b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ],
 )
-def test_a_request_whose_lengths_or_lines_make_no_sense_is_refused_or_dropped(
-    function: Function, sample: bytes, right, sent
+def test_a_malformed_request_gets_an_error_or_no_response(
+    function: Function, sample: bytes, sample_mask: bytes, sent: bytes
 ) -> None:
     with connect(function.port) as connection:
         connection.sendall(sent)
-        assert read_status(connection) in (0, *range(400, 500), 501)  # 501: of a transfer coding that nobody knows
-    assert_serves(function, sample, right)
+        assert read_status(connection) in (0, *range(400, 500), 501)  # 501: an unknown transfer coding
+    assert_serves(function, sample, sample_mask)
 
 
-def test_a_length_that_promises_more_than_comes_is_no_mask(function: Function, sample: bytes, right) -> None:
+def test_a_body_shorter_than_its_content_length_is_an_error(
+    function: Function, sample: bytes, sample_mask: bytes
+) -> None:
     with connect(function.port) as connection:
         connection.sendall(request_head(f"Content-Length: {len(sample) + 1000}") + sample)
-        connection.shutdown(1)  # nothing more will come
+        connection.shutdown(1)  # close the sending side
         assert read_status(connection) == 400
-    assert_serves(function, sample, right)
+    assert_serves(function, sample, sample_mask)

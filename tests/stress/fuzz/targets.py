@@ -18,7 +18,7 @@ from model.errors import ModelRejected, PhotoError
 from model.image import decode
 from model.tflite import card, flatbuffer, metadata
 from tests.stress.hostile.forms import forms
-from tests.stress.hostile.photos import FORMATS, good
+from tests.stress.hostile.photos import FORMATS, sample_photo
 from tests.support.paths import ROOT
 
 MODELS = sorted((ROOT / "tests" / "support" / "models" / "served").glob("metadata*.tflite"))
@@ -105,7 +105,7 @@ def _file(data: bytes) -> Path:
 
 
 def _photos() -> list[bytes]:
-    return [good(name, 20, 16) for name in FORMATS]
+    return [sample_photo(name, 20, 16) for name in FORMATS]
 
 
 def _forms() -> list[bytes]:

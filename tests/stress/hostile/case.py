@@ -1,4 +1,4 @@
-"""One body to send, and what may come of it."""
+"""A hostile request body and the responses that are allowed for it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Case:
-    """A body, and what its mask must be like if it gets one.
+    """A request body.
 
-    name: what is wrong with it, in words
-    size_wh: of the mask, in either order where damage may turn the photo; None where there must be none
+    Attributes:
+        name: What is hostile about it.
+        body: The body.
+        content_type: Its Content-Type.
+        size_wh: Width and height of the mask, if the response is one; either order is allowed, because damage may
+            change the EXIF orientation. None if the response must be an error.
     """
 
     name: str
@@ -23,16 +27,16 @@ class Case:
     size_wh: tuple[int, int] | None = None
 
 
-def of_photo(name: str, photo: bytes) -> Case:
-    """Make a case of bytes whose own header says how large the mask must be."""
-    return Case(name, photo, size_wh=claimed_wh(photo))
+def photo_case(name: str, photo: bytes) -> Case:
+    """Return a case whose mask must have the size in the photo's header."""
+    return Case(name, photo, size_wh=header_size_wh(photo))
 
 
-def claimed_wh(photo: bytes) -> tuple[int, int] | None:
-    """Read the size that the header claims; None where there is none to be read."""
+def header_size_wh(photo: bytes) -> tuple[int, int] | None:
+    """Return the width and height in a photo's header; None if it is unreadable."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Image.open(io.BytesIO(photo)).size
-    except Exception:  # whatever Pillow meets in it
+    except Exception:  # Pillow raises many types of errors for damaged photos
         return None

@@ -1,4 +1,4 @@
-"""The whole corpus: all that is made by hand, every truncation, and flipped bits without end."""
+"""The corpus of hostile bodies: crafted ones, truncated photos and photos with flipped bits."""
 
 from __future__ import annotations
 
@@ -6,42 +6,47 @@ import random
 from collections.abc import Iterator
 from itertools import islice
 
-from .bombs import bombs
-from .case import Case, of_photo
-from .forms import forms
-from .photos import FORMATS, good
+from tests.stress.hostile.bombs import bombs
+from tests.stress.hostile.case import Case, photo_case
+from tests.stress.hostile.forms import forms
+from tests.stress.hostile.photos import FORMATS, sample_photo
 
-FLIPS = (1, 1, 2, 4, 16, 64)  # bits in one photo
+FLIPPED_BITS = (1, 1, 2, 4, 16, 64)  # in one photo
 
 
-def cases(count: int, seed: int) -> Iterator[Case]:
-    """Give a number of cases: all that are made by hand, and of truncations and flipped bits half each."""
-    chance = random.Random(seed)
-    by_hand = list(islice([*bombs(), *forms()], count))
-    cuts = list(truncations())
-    left = count - len(by_hand)
-    damaged = [*chance.sample(cuts, min(len(cuts), (left + 1) // 2))]
-    damaged += islice(flips(chance), left - len(damaged))
-    together = [*by_hand, *damaged]
-    chance.shuffle(together)
-    yield from together
+def corpus(count: int, seed: int) -> Iterator[Case]:
+    """Yield hostile bodies in random order: all crafted ones, then truncations and flipped bits in equal parts.
+
+    Args:
+        count: Number of bodies.
+        seed: Seed of the random choices.
+    """
+    rng = random.Random(seed)
+    crafted = list(islice([*bombs(), *forms()], count))
+    truncated = list(truncations())
+    remaining = count - len(crafted)
+    damaged = [*rng.sample(truncated, min(len(truncated), (remaining + 1) // 2))]
+    damaged += islice(flips(rng), remaining - len(damaged))
+    cases = [*crafted, *damaged]
+    rng.shuffle(cases)
+    yield from cases
 
 
 def truncations() -> Iterator[Case]:
-    """Cut each format at every percent."""
+    """Yield a photo in each format, truncated at each percent of its length."""
     for name in FORMATS:
-        photo = good(name)
+        photo = sample_photo(name)
         for percent in range(1, 100):
-            yield of_photo(f"{name} cut at {percent} %", photo[: len(photo) * percent // 100])
+            yield photo_case(f"{name} truncated at {percent} %", photo[: len(photo) * percent // 100])
 
 
-def flips(chance: random.Random) -> Iterator[Case]:
-    """Flip bits of each format in turn, half of the time all in its first tenth, where the headers are."""
+def flips(rng: random.Random) -> Iterator[Case]:
+    """Yield photos with flipped bits without end; in half of them, all in the first tenth, where the headers are."""
     while True:
         for name in FORMATS:
-            photo = bytearray(good(name))
-            bits = chance.choice(FLIPS)
-            end = max(64, len(photo) // 10) if chance.random() < 0.5 else len(photo)
+            photo = bytearray(sample_photo(name))
+            bits = rng.choice(FLIPPED_BITS)
+            end = max(64, len(photo) // 10) if rng.random() < 0.5 else len(photo)
             for _ in range(bits):
-                photo[chance.randrange(end)] ^= 1 << chance.randrange(8)
-            yield of_photo(f"{name} with {bits} of its first {8 * end} bits flipped", bytes(photo))
+                photo[rng.randrange(end)] ^= 1 << rng.randrange(8)
+            yield photo_case(f"{name} with {bits} of its first {8 * end} bits flipped", bytes(photo))
