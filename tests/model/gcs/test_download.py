@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_a_full_disk_is_reported(bucket: GcsEmulator, tmp_path: Path) -> None:
 def test_a_failed_download_leaves_no_files(
     bucket: GcsEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     bucket.faults["read"] = [gcs_faults.fail_with(404)]
     with pytest.raises(ModelNotFound):
         fetch()

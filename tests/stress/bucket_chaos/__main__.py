@@ -1,4 +1,4 @@
-"""The command line of the proof."""
+"""Check the masks in buckets under kills, duplicate events and failures of Cloud Storage; exit with 1 on an error."""
 
 from __future__ import annotations
 
@@ -6,20 +6,33 @@ import argparse
 import json
 import sys
 
-from .play import Play, run
+from tests.stress.bucket_chaos.experiment import run
+from tests.stress.bucket_chaos.scenario import Scenario
+
+OPTIONS = (
+    ("photos", 2000, "number of photos"),
+    ("processes", 3, "number of processes of the function"),
+    ("jobs", 8, "number of events delivered at the same time"),
+    ("seed", 1, "seed of the random choices"),
+)
 
 
 def main() -> int:
-    """Play it as large as asked, and print the figures."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.stress.bucket_chaos", description=(__doc__ or "").partition("\n")[0]
+    """Run the command line, and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.stress.bucket_chaos", description=__doc__)
+    for name, default, text in OPTIONS:
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)")
+    parser.add_argument(
+        "--kill-every",
+        dest="kill_every_s",
+        type=float,
+        default=4.0,
+        metavar="SECONDS",
+        help="time between kills (default: %(default)s)",
     )
-    for name, default in (("photos", 2000), ("processes", 3), ("jobs", 8), ("seed", 1)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--kill-every", dest="kill_every_s", type=float, default=4.0, metavar="SECONDS")
-    told = run(Play(**vars(parser.parse_args())))
-    print(json.dumps(told))
-    return 1 if told["wrong"] else 0
+    figures = run(Scenario(**vars(parser.parse_args())))
+    print(json.dumps(figures))
+    return 1 if figures["wrong"] else 0
 
 
 if __name__ == "__main__":
