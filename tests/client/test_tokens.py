@@ -21,6 +21,7 @@ from client.cli.main import main
 from client.tokens import TokenCache, default_audience
 from tests.support.fake_function import Failure, FakeFunction, ReceivedRequest, busy, render, running_fake
 from tests.support.images import random_image
+from tests.support.photo_folder import write_photo
 
 PHOTO = random_image(7)
 SIGNATURE = "c2lnbmVk"
@@ -28,25 +29,25 @@ PRIVATE = httpx.URL("https://segment-abc-ew.a.run.app")
 
 
 def make_token(name: str, lifetime_s: float = 3600) -> str:
-    """Make what looks like an identity token to whoever does not check its signature."""
+    """Return an identity token without a valid signature."""
     claims = json.dumps({"name": name, "exp": time.time() + lifetime_s}).encode()
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.{SIGNATURE}"
 
 
 class Gcloud:
-    """Stand in for gcloud: prints the token in one file, and notes in another how it was called."""
+    """A fake gcloud: a script that prints the token in one file and records its arguments in another."""
 
     def __init__(self, folder: Path) -> None:
-        self._token, self._calls, self._mood = folder / "token", folder / "calls", folder / "mood"
-        self.say(make_token("first"))
+        self._token, self._calls, self._account = folder / "token", folder / "calls", folder / "account"
+        self.set_token(make_token("first"))
         program = folder / "gcloud"
         program.write_text(
             f"""#!/bin/sh
 echo "$*" >> '{self._calls}'
-mood=$(cat '{self._mood}' 2>/dev/null)
-case "$mood $*" in
-person*--audiences*) echo 'Invalid account type for --audiences. Requires valid service account.' >&2; exit 1;;
-broken*) echo 'You do not currently have an active account selected.' >&2; exit 1;;
+account=$(cat '{self._account}' 2>/dev/null)
+case "$account $*" in
+user*--audiences*) echo 'Invalid account type for --audiences. Requires valid service account.' >&2; exit 1;;
+none*) echo 'You do not currently have an active account selected.' >&2; exit 1;;
 esac
 cat '{self._token}'
 """
@@ -57,17 +58,17 @@ cat '{self._token}'
     def calls(self) -> list[str]:
         return self._calls.read_text().splitlines() if self._calls.exists() else []
 
-    def say(self, token: str) -> None:
+    def set_token(self, token: str) -> None:
         self._token.write_text(token + "\n")
 
-    def become(self, mood: str) -> None:
-        self._mood.write_text(mood)
+    def set_account(self, account: str) -> None:
+        self._account.write_text(account)
 
 
 @pytest.fixture
 def gcloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gcloud:
     if os.name != "posix":
-        pytest.skip("stands in for gcloud with a shell script")
+        pytest.skip("the fake gcloud is a shell script")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     return Gcloud(tmp_path)
 
@@ -79,7 +80,7 @@ def no_google_auth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def private() -> Iterator[FakeFunction]:
-    """A function that answers only whoever shows a token with the right signature."""
+    """A function that requires a token with the right signature."""
 
     def fail(number: int, request: ReceivedRequest) -> Failure | None:
         return None if SIGNATURE in request.headers.get("authorization", "") else busy(403)
@@ -89,7 +90,7 @@ def private() -> Iterator[FakeFunction]:
 
 
 @pytest.fixture
-def refusing() -> Iterator[FakeFunction]:
+def rejecting() -> Iterator[FakeFunction]:
     with running_fake(lambda number, request: busy(403)) as running:
         yield running
 
@@ -104,17 +105,17 @@ def test_a_token_from_gcloud_gives_access_to_a_private_function_and_is_cached(
 
 
 def test_a_user_account_gets_a_token_without_an_audience(private: FakeFunction, gcloud: Gcloud) -> None:
-    gcloud.become("person")
+    gcloud.set_account("user")
     with Client(private.url, auth="gcloud") as client:
         client.segment(PHOTO)
     assert gcloud.calls[-1] == "auth print-identity-token --quiet"
 
 
 def test_a_token_is_renewed_before_it_expires(private: FakeFunction, gcloud: Gcloud) -> None:
-    gcloud.say(make_token("short", lifetime_s=60))
+    gcloud.set_token(make_token("short", lifetime_s=60))
     with Client(private.url, auth="gcloud") as client:
         client.segment(PHOTO)
-        gcloud.say(make_token("second"))
+        gcloud.set_token(make_token("second"))
         client.segment(PHOTO)
         client.segment(PHOTO)
     sent = [request.headers["authorization"] for request in private.requests]
@@ -123,21 +124,19 @@ def test_a_token_is_renewed_before_it_expires(private: FakeFunction, gcloud: Gcl
 
 
 def test_many_threads_share_one_token(private: FakeFunction, gcloud: Gcloud, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
     for seed in range(12):
-        (folder / f"{seed}.png").write_bytes(random_image(seed))
-    assert main([str(folder), "--url", private.url, "--auth", "gcloud", "--jobs", "6"]) == 0
+        write_photo(tmp_path / "photos" / f"{seed}.png", seed)
+    assert main([str(tmp_path / "photos"), "--url", private.url, "--auth", "gcloud", "--jobs", "6"]) == 0
     assert len(gcloud.calls) == 1
 
 
-def test_a_fresh_token_that_is_rejected_is_not_fetched_again(refusing: FakeFunction, gcloud: Gcloud) -> None:
-    with Client(refusing.url, auth="gcloud") as client:
+def test_a_fresh_token_that_is_rejected_is_not_fetched_again(rejecting: FakeFunction, gcloud: Gcloud) -> None:
+    with Client(rejecting.url, auth="gcloud") as client:
         for _ in range(3):
             with pytest.raises(NotAllowed):
                 client.segment(PHOTO)
     assert len(gcloud.calls) == 1
-    assert len(refusing.requests) == 3
+    assert len(rejecting.requests) == 3
 
 
 def test_a_token_is_neither_printed_nor_logged(
@@ -160,7 +159,7 @@ def test_a_token_is_neither_printed_nor_logged(
 
 
 def test_the_error_without_a_gcloud_account_quotes_gcloud(private: FakeFunction, gcloud: Gcloud) -> None:
-    gcloud.become("broken")
+    gcloud.set_account("none")
     with Client(private.url, auth="gcloud") as client, pytest.raises(AuthError, match="active account"):
         client.segment(PHOTO)
     assert private.requests == []
@@ -199,7 +198,7 @@ def test_auto_sends_a_user_accounts_token_to_google_hosts_only_and_never_unencry
 
 @pytest.mark.usefixtures("no_google_auth")
 def test_auto_without_a_token_logs_the_reason_once(gcloud: Gcloud, caplog: pytest.LogCaptureFixture) -> None:
-    gcloud.become("broken")
+    gcloud.set_account("none")
     tokens = TokenCache("auto", PRIVATE)
     assert not tokens.renew(rejected=None)
     assert not tokens.renew(rejected=None)
@@ -220,18 +219,18 @@ def test_the_default_audience_is_the_function_without_path_and_query(url: str, a
 
 
 class TokenServer:
-    """Stand in for Google's token endpoint: gives an identity token for a signed assertion."""
+    """A fake of Google's token endpoint, which exchanges a signed assertion for an identity token."""
 
     def __init__(self) -> None:
         self.audiences: list[str] = []
-        outer = self
+        audiences = self.audiences
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                claims = form["assertion"][0].split(".")[1]
-                said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
-                outer.audiences.append(said["target_audience"])
+                payload = form["assertion"][0].split(".")[1]
+                claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+                audiences.append(claims["target_audience"])
                 body = json.dumps({"id_token": make_token("adc")}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -256,7 +255,7 @@ def token_server() -> Iterator[TokenServer]:
 
 
 def write_service_account(path: Path, token_url: str) -> None:
-    """Write a service account's key file, with a key made for the occasion."""
+    """Write the key file of a service account, with a new key."""
     rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa", reason="cryptography is not installed")
     from cryptography.hazmat.primitives import serialization
 

@@ -30,8 +30,8 @@ def large() -> bytes:
     return out.getvalue()
 
 
-def half_wrong(mask: Mask) -> float:
-    """Give the share of pixels that are not as the photo is: dark left, bright right."""
+def wrong_share(mask: Mask) -> float:
+    """Return the share of pixels that differ from the expected mask: background left, object right."""
     expected = np.zeros((HEIGHT, WIDTH), np.uint8)
     expected[:, WIDTH // 2 :] = 1
     return float((np.minimum(mask.array, 1) != expected).mean())
@@ -45,7 +45,7 @@ def test_a_photo_over_the_limit_is_reduced_and_its_mask_is_enlarged(
     assert len(fake.requests[0].body) < LIMIT_BYTES
     assert mask.size_wh == (WIDTH, HEIGHT)
     assert mask.image.mode == "1"
-    assert half_wrong(mask) < 0.002
+    assert wrong_share(mask) < 0.002
     assert mask.result.sent_wh == (2048, 1210)
     assert "exceeds the platform's limit of 32 MiB" in caplog.text
 
@@ -57,16 +57,16 @@ def test_enlarging_a_mask_of_many_classes_adds_no_class(fake: FakeFunction, larg
     assert mask.size_wh == (WIDTH, HEIGHT)
     small = Image.open(io.BytesIO(render(fake.requests[0].body, classes=8)))
     assert set(np.unique(mask.array)) == set(np.unique(np.asarray(small)))
-    assert half_wrong(mask) < 0.002
+    assert wrong_share(mask) < 0.002
 
 
-@pytest.mark.parametrize("form", ["TIFF", "PNG"])
-def test_the_exif_orientation_of_a_large_photo_is_applied(fake: FakeFunction, form: str) -> None:
+@pytest.mark.parametrize("image_format", ["TIFF", "PNG"])
+def test_the_exif_orientation_of_a_large_photo_is_applied(fake: FakeFunction, image_format: str) -> None:
     pixels = np.zeros((3400, 3600, 3), np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, form, exif=exif, compress_level=0)
+    Image.fromarray(pixels).save(out, image_format, exif=exif, compress_level=0)
     with Client(fake.url) as client:
         mask = client.segment(out.getvalue())
     assert mask.size_wh == (3400, 3600)
@@ -74,8 +74,8 @@ def test_the_exif_orientation_of_a_large_photo_is_applied(fake: FakeFunction, fo
 
 def test_a_large_cutout_has_the_pixels_of_the_original_photo(fake: FakeFunction, large: bytes) -> None:
     with Client(fake.url) as client:
-        answer = client.request_output(large, output="cutout")
-    with Image.open(io.BytesIO(answer.body)) as cutout:
+        result = client.request_output(large, output="cutout")
+    with Image.open(io.BytesIO(result.body)) as cutout:
         assert (cutout.mode, cutout.size) == ("RGBA", (WIDTH, HEIGHT))
         assert cutout.getpixel((WIDTH - 1, 0)) == (230, 230, 230, 255)
         assert cutout.getpixel((0, 0)) == (0, 0, 0, 0)
@@ -91,8 +91,8 @@ def test_json_for_a_reduced_photo_comes_with_a_warning(
     fake: FakeFunction, large: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Client(fake.url) as client:
-        answer = client.request_output(large, output="json")
-    assert json.loads(answer.body)["size"] == [1210, 2048]
+        result = client.request_output(large, output="json")
+    assert json.loads(result.body)["size"] == [1210, 2048]
     assert "coordinates of the reduced photo" in caplog.text
 
 
@@ -140,7 +140,7 @@ def test_avif_is_sent_unchanged(fake: FakeFunction) -> None:
     try:
         Image.new("RGB", (64, 48), "white").save(avif, "AVIF")
     except (KeyError, OSError):
-        pytest.skip("this Pillow writes no AVIF")
+        pytest.skip("this Pillow cannot write AVIF")
     with Client(fake.url) as client:
         assert client.segment(avif.getvalue()).png == render(avif.getvalue())
     assert fake.requests[0].body == avif.getvalue()

@@ -16,13 +16,13 @@ import pytest
 
 from client.cli.main import main
 from tests.support.fake_function import CLOSED, Failure, ReceivedRequest, running_fake
-from tests.support.function_process import Function, serving
+from tests.support.function_process import serving
 from tests.support.gcs_emulator import GcsEmulator
 from tests.support.images import solid_image
 from tests.support.paths import ROOT
 from tests.support.storage_events import store_artifact
 
-PLACES = {"mask": "{name}.png", "note": "{name}.error.json"}
+OBJECT_NAMES = {"mask": "{name}.png", "note": "{name}.error.json"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def function(gcs_emulator: GcsEmulator) -> Iterator[str]:
 
 @pytest.fixture
 def bucket(gcs: GcsEmulator) -> GcsEmulator:
-    """Photos with names of all kinds in one bucket, and nothing in the others."""
+    """A photo bucket with unusual object names; the other buckets are empty."""
     for name, colour in (("a.jpg", "red"), ("a.png", "blue"), ("deep/ü {name}#?.jpg", "tan"), ("folder/", "red")):
         gcs.put(name, b"" if name.endswith("/") else solid_image(colour), "photos")
     return gcs
@@ -43,12 +43,12 @@ def masks(bucket: GcsEmulator) -> set[str]:
     return {blob.name for blob in bucket.client().list_blobs("masks")}
 
 
-def backfill(url: str, source: str = "gs://photos", *more: str) -> int:
-    return main([source, "--masks", "gs://masks", "--url", url, *more])
+def backfill(url: str, source: str = "gs://photos", *options: str) -> int:
+    return main([source, "--masks", "gs://masks", "--url", url, *options])
 
 
 def test_every_photo_without_a_mask_gets_one_and_none_is_downloaded(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     reads = len(bucket.range_headers)
     assert backfill(function, "gs://photos", "--jobs", "2", "--log", str(tmp_path / "log")) == 0
@@ -64,7 +64,7 @@ def test_every_photo_without_a_mask_gets_one_and_none_is_downloaded(
 
 
 def test_photos_with_a_current_mask_are_skipped(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backfill(function)
     bucket.client().bucket("masks").blob("a.png.png").delete()
@@ -77,7 +77,7 @@ def test_photos_with_a_current_mask_are_skipped(
 
 
 def test_a_mask_of_another_model_is_replaced(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     generation = bucket.client().bucket("photos").get_blob("a.jpg").generation
     store_artifact(bucket, "a.jpg.png", generation, version="0")
@@ -85,13 +85,13 @@ def test_a_mask_of_another_model_is_replaced(
     assert "done 3, skipped 0, failed 0" in capsys.readouterr().out
 
 
-def test_a_prefix_selects_photos_by_the_start_of_their_names(bucket: GcsEmulator, function: Function) -> None:
+def test_a_prefix_selects_photos_by_the_start_of_their_names(bucket: GcsEmulator, function: str) -> None:
     assert backfill(function, "gs://photos/deep/") == 0
     assert masks(bucket) == {"deep/ü {name}#?.jpg.png"}
 
 
 def test_a_permanently_failed_photo_fails_once_and_is_skipped_afterwards(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket.put("text.jpg", b"some text", "photos")
     assert backfill(function) == 1
@@ -119,7 +119,7 @@ def test_masks_of_several_photo_buckets_are_matched_by_their_folders(
 
 
 def test_a_bucket_that_the_function_does_not_accept_stops_the_run(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(30):
         bucket.put(f"{number}.jpg", solid_image("red"), "more-photos")
@@ -138,90 +138,98 @@ def test_a_function_that_accepts_no_events_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("source", "why"),
+    ("source", "message"),
     [("gs://nowhere", "the bucket gs://nowhere does not exist"), ("gs://photos/none", "no photos found")],
 )
 def test_a_missing_bucket_and_an_empty_listing_are_reported(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], source: str, why: str
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str], source: str, message: str
 ) -> None:
     assert backfill(function, source) == 1
-    assert why in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def answering(outcome: str) -> dict[str, str]:
-    return {"X-Outcome": outcome}
+def no_content(outcome: str) -> Failure:
+    return Failure(204, media_type="image/png", headers={"X-Outcome": outcome})
 
 
-class Taking:
-    """Answer as a function that takes events; what comes of the first of each photo is given."""
+class EventResponses:
+    """The responses of a function that accepts events.
+
+    Attributes:
+        first: The response to the first event of a photo, by the photo's name; later events succeed.
+        events: All events.
+    """
 
     def __init__(self, first: dict[str, Failure]) -> None:
-        self.first, self.events = dict(first), []
+        self.first = dict(first)
+        self.events: list[dict[str, Any]] = []
 
     def __call__(self, number: int, request: ReceivedRequest) -> Failure | None:
         if request.method == "GET":
-            about = {"name": "bright", "version": "1", "sha256": "0", "events": PLACES}
-            return Failure(200, media_type="application/json", body=json.dumps(about).encode())
+            model = {"name": "bright", "version": "1", "sha256": "0", "events": OBJECT_NAMES}
+            return Failure(200, media_type="application/json", body=json.dumps(model).encode())
         event = json.loads(request.body)
         self.events.append(event)
-        failure = self.first.pop(event["data"]["name"], None)
-        return failure or Failure(204, media_type="image/png", headers=answering("mask"))
+        return self.first.pop(event["data"]["name"], None) or no_content("mask")
 
 
 def test_transient_errors_are_retried(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
-    taking = Taking({"a.jpg": Failure(503), "a.png": CLOSED})
-    with running_fake(taking) as fake:
+    responses = EventResponses({"a.jpg": Failure(503), "a.png": CLOSED})
+    with running_fake(responses) as fake:
         assert backfill(fake.url) == 0
     assert "retried 2" in capsys.readouterr().out
-    assert len(taking.events) == 5
+    assert len(responses.events) == 5
 
 
 def test_a_photo_replaced_since_the_listing_is_skipped(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
-    gone = Failure(204, media_type="image/png", headers=answering("gone"))
-    with running_fake(Taking({"a.jpg": gone})) as fake:
+    with running_fake(EventResponses({"a.jpg": no_content("gone")})) as fake:
         assert backfill(fake.url) == 0
     assert "done 2, skipped 1, failed 0" in capsys.readouterr().out
 
 
 def test_a_response_without_an_outcome_is_an_error(bucket: GcsEmulator, capsys: pytest.CaptureFixture[str]) -> None:
     first = {"a.jpg": Failure(204, media_type="image/png"), "a.png": Failure(200, media_type="image/png", body=b"x")}
-    with running_fake(Taking(first)) as fake:
+    with running_fake(EventResponses(first)) as fake:
         assert backfill(fake.url) == 1
     assert "failed 2 x bad-answer" in capsys.readouterr().out
 
 
 def test_events_have_the_form_that_eventarc_sends(bucket: GcsEmulator) -> None:
-    taking = Taking({})
-    with running_fake(taking) as fake:
+    responses = EventResponses({})
+    with running_fake(responses) as fake:
         backfill(fake.url, "gs://photos/deep")
-    [event] = taking.events
+    [event] = responses.events
     blob = bucket.client().bucket("photos").get_blob("deep/ü {name}#?.jpg")
     assert event["type"] == "google.cloud.storage.object.v1.finalized"
     assert event["source"] == "//storage.googleapis.com/projects/_/buckets/photos"
     assert event["subject"] == f"objects/{blob.name}"
-    wanted = {"bucket": "photos", "name": blob.name, "generation": str(blob.generation), "size": str(blob.size)}
-    assert event["data"] == wanted
+    expected = {"bucket": "photos", "name": blob.name, "generation": str(blob.generation), "size": str(blob.size)}
+    assert event["data"] == expected
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends signals, which Windows has not")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_after_ctrl_c_the_same_command_continues(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str]
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(60):
         bucket.put(f"{number}.jpg", solid_image("red", (40 + number, 40)), "photos")
     command = [sys.executable, "-m", "client", "gs://photos", "--masks", "gs://masks", "--url", function, "--jobs", "1"]
-    default = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=default
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a background job it is ignored
     )
     assert process.stdout
     for line in process.stdout:
         if " -> gs://masks/" in line:
             process.send_signal(signal.SIGINT)
             break
-    said = process.stdout.read()
+    output = process.stdout.read()
     assert process.wait(60) == 130
-    assert "run the same command to continue" in said
+    assert "run the same command to continue" in output
     done = len(masks(bucket))
     assert 0 < done < 63
     assert backfill(function) == 0
@@ -229,7 +237,7 @@ def test_after_ctrl_c_the_same_command_continues(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "why"),
+    ("arguments", "message"),
     [
         (["gs://photos"], "requires --masks"),
         (["photo.jpg", "--masks", "gs://masks"], "requires exactly one gs://BUCKET"),
@@ -241,23 +249,23 @@ def test_after_ctrl_c_the_same_command_continues(
         (["gs://photos", "--masks", "gs://masks", "--class", "pet"], "--class cannot be used with a bucket"),
     ],
 )
-def test_a_usage_error_is_explained(capsys: pytest.CaptureFixture[str], arguments: list[str], why: str) -> None:
-    with pytest.raises(SystemExit) as end:
+def test_a_usage_error_is_explained(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as raised:
         main(arguments)
-    assert end.value.code == 2
-    assert why in capsys.readouterr().err
+    assert raised.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_error_without_google_cloud_storage_says_what_to_install(
-    bucket: GcsEmulator, function: Function, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bucket: GcsEmulator, function: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = builtins.__import__
+    import_module = builtins.__import__
 
-    def without(name: str, *rest: Any) -> Any:
+    def import_without_google(name: str, *arguments: Any) -> Any:
         if name.startswith("google"):
             raise ImportError(name)
-        return real(name, *rest)
+        return import_module(name, *arguments)
 
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr(builtins, "__import__", import_without_google)
     assert backfill(function) == 1
     assert "pip install google-cloud-storage" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 from tests.support.photo_folder import MASK_NAMES, NAMES, list_files, write_photo
 
 
-def fail_for(seed: int, failure: Failure) -> Callable[[int, ReceivedRequest], Failure | None]:
+def fail_for_seed(seed: int, failure: Failure) -> Callable[[int, ReceivedRequest], Failure | None]:
     return lambda number, request: failure if request.body == random_image(seed) else None
 
 
@@ -46,12 +46,12 @@ def test_an_empty_result_file_does_not_count_as_a_result(fake: FakeFunction, pho
 def test_a_photo_that_fails_does_not_stop_the_rest(
     fake: FakeFunction, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (photos / "broken.jpg").write_text("no photo")
-    assert main([str(photos), str(photos / "gone.jpg")]) == 1
+    (photos / "broken.jpg").write_text("not a photo")
+    assert main([str(photos), str(photos / "missing.jpg")]) == 1
     output = capsys.readouterr()
     assert "done 4, skipped 0, failed 2" in output.out
     assert "broken.jpg: the body is not a supported image" in output.err
-    assert "gone.jpg: no such file or directory" in output.err
+    assert "missing.jpg: no such file or directory" in output.err
     assert "1 x not-a-photo" in output.out
     assert list_files(photos) == {*NAMES, *MASK_NAMES, "broken.jpg"}
 
@@ -67,29 +67,29 @@ def test_the_summary_counts_retries_and_cold_starts(
     assert "p95" in output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="makes a terminal, which Windows makes otherwise")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX pseudo-terminal")
 def test_a_progress_bar_on_a_terminal_shows_rate_and_time_left(fake: FakeFunction, tmp_path: Path) -> None:
     import pty
 
     for seed in range(30):
         write_photo(tmp_path / f"{seed}.png", seed)
     fake.delay_s = 0.03
-    terminal, other_end = pty.openpty()
+    controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "client", str(tmp_path), "--jobs", "2"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=other_end) as process:
-        os.close(other_end)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
         shown = b""
-        with contextlib.suppress(OSError):  # which is how a terminal ends
-            while piece := os.read(terminal, 65536):
-                shown += piece
-    os.close(terminal)
+        with contextlib.suppress(OSError):  # raised when the other end is closed
+            while chunk := os.read(controller, 65536):
+                shown += chunk
+    os.close(controller)
     assert process.returncode == 0
     assert b"/30  " in shown
     assert b"photos/s" in shown
     assert b"left" in shown
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pipe that breaks")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
 def test_a_closed_pipe_on_standard_output_causes_no_traceback(fake: FakeFunction, photos: Path) -> None:
     command = [sys.executable, "-m", "client", str(photos)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -106,14 +106,14 @@ def test_the_log_has_a_line_per_photo_and_starts_a_new_line_after_a_partial_one(
 ) -> None:
     log = tmp_path / "run.log"
     log.write_text('{"photo": "half a li')
-    fake.fail = fail_for(1, Failure(422, "broken-photo", "the photo is cut short"))
+    fake.fail = fail_for_seed(1, Failure(422, "broken-photo", "the photo is truncated"))
     assert main([str(photos), "--log", str(log)]) == 1
     fake.fail = lambda number, request: None
     assert main([str(photos), "--log", str(log)]) == 0
     lines = [json.loads(line) for line in log.read_text().splitlines()[1:]]
     assert Counter(line["status"] for line in lines) == {"done": 4, "failed": 1, "skipped": 3}
     [failed] = [line for line in lines if line["status"] == "failed"]
-    assert (failed["code"], failed["http_status"], failed["detail"]) == ("broken-photo", 422, "the photo is cut short")
+    assert (failed["code"], failed["http_status"], failed["detail"]) == ("broken-photo", 422, "the photo is truncated")
 
 
 def test_a_missing_identity_token_stops_the_run(
@@ -138,7 +138,7 @@ def test_a_server_that_stays_unreachable_stops_the_run(fake: FakeFunction, tmp_p
 
 
 def test_one_photo_that_crashes_the_server_does_not_stop_the_run(fake: FakeFunction, photos: Path) -> None:
-    fake.fail = fail_for(0, CLOSED)
+    fake.fail = fail_for_seed(0, CLOSED)
     assert main([str(photos), "--jobs", "1", "--deadline", "0.3"]) == 1
     assert list_files(photos) == {*NAMES, *MASK_NAMES} - {"a-mask.png"}
 

@@ -16,11 +16,12 @@ from client.cli.main import main
 from tests.support.fake_function import FakeFunction, render, running_fake, sha256
 from tests.support.images import random_image
 from tests.support.paths import ROOT
+from tests.support.photo_folder import write_photo
 
 COUNT = 120
 JOBS = 4
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals, which Windows has not")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 
 @pytest.fixture
@@ -32,9 +33,7 @@ def fake() -> Iterator[FakeFunction]:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     for seed in range(COUNT):
-        path = tmp_path / "photos" / f"{seed % 3}" / f"{seed}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(random_image(seed))
+        write_photo(tmp_path / "photos" / f"{seed % 3}" / f"{seed}.png", seed)
     return tmp_path / "photos"
 
 
@@ -43,17 +42,17 @@ def command(fake: FakeFunction, photos: Path) -> list[str]:
     return [str(photos), *out, "--url", fake.url, "--jobs", str(JOBS)]
 
 
-def start(fake: FakeFunction, photos: Path, answers: int) -> subprocess.Popen[bytes]:
-    """Start the command as its own process, and wait until so many photos are answered."""
+def start(fake: FakeFunction, photos: Path, masks: int) -> subprocess.Popen[bytes]:
+    """Start the command in a process, and wait until the fake has sent a number of masks."""
     process = subprocess.Popen(
         [sys.executable, "-m", "client", *command(fake, photos)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        # Where the tests run in the background, Ctrl-C may be ignored, and that is inherited.
+        # A background job inherits that SIGINT is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while fake.masks_sent.total() < answers and process.poll() is None:
+    while fake.masks_sent.total() < masks and process.poll() is None:
         time.sleep(0.002)
     return process
 
@@ -62,15 +61,15 @@ def done_seeds(photos: Path) -> set[int]:
     return {int(path.name.removesuffix("-mask.png")) for path in (photos.parent / "out").rglob("*-mask.png")}
 
 
-def check_all_is_right(photos: Path) -> None:
+def check_results(photos: Path) -> None:
     out = photos.parent / "out"
     for seed in range(COUNT):
         assert (out / f"{seed % 3}" / f"{seed}-mask.png").read_bytes() == render(random_image(seed))
-    assert sum(1 for path in out.rglob("*") if path.is_file()) == COUNT, "something else was left behind"
+    assert sum(1 for path in out.rglob("*") if path.is_file()) == COUNT, "other files were left behind"
 
 
 def test_after_ctrl_c_the_same_command_continues_and_repeats_no_photo(fake: FakeFunction, photos: Path) -> None:
-    process = start(fake, photos, answers=40)
+    process = start(fake, photos, masks=40)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -79,12 +78,12 @@ def test_after_ctrl_c_the_same_command_continues_and_repeats_no_photo(fake: Fake
     assert 40 <= len(done_seeds(photos)) < COUNT
     assert fake.masks_sent.total() == len(done_seeds(photos))
     assert main(command(fake, photos)) == 0
-    check_all_is_right(photos)
+    check_results(photos)
     assert set(fake.masks_sent.values()) == {1}
 
 
 def test_a_second_ctrl_c_stops_at_once_and_leaves_no_partial_file(fake: FakeFunction, photos: Path) -> None:
-    process = start(fake, photos, answers=40)
+    process = start(fake, photos, masks=40)
     fake.delay_s = 5
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
@@ -95,20 +94,20 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_no_partial_file(fake: FakeFunc
     assert process.returncode == 130
     fake.delay_s = 0
     assert main(command(fake, photos)) == 0
-    check_all_is_right(photos)
+    check_results(photos)
 
 
 def test_after_a_kill_the_same_command_continues_and_repeats_no_finished_photo(
     fake: FakeFunction, photos: Path
 ) -> None:
-    process = start(fake, photos, answers=40)
+    process = start(fake, photos, masks=40)
     process.kill()
     process.communicate(timeout=60)
-    kept = done_seeds(photos)
-    assert 40 - JOBS <= len(kept) < COUNT
-    asked_before = len(fake.requests)
+    finished = done_seeds(photos)
+    assert 40 - JOBS <= len(finished) < COUNT
+    requests_before = len(fake.requests)
     assert main(command(fake, photos)) == 0
-    check_all_is_right(photos)
-    asked_again = {sha256(request.body) for request in fake.requests[asked_before:]}
-    assert not asked_again & {sha256(random_image(seed)) for seed in kept}
+    check_results(photos)
+    sent_again = {sha256(request.body) for request in fake.requests[requests_before:]}
+    assert not sent_again & {sha256(random_image(seed)) for seed in finished}
     assert fake.masks_sent.total() <= COUNT + JOBS

@@ -50,9 +50,9 @@ def test_without_out_masks_are_written_beside_their_photos_and_not_segmented_the
 def test_a_pattern_is_mirrored_under_out_from_its_first_wildcard(
     fake: FakeFunction, photos: Path, tmp_path: Path, pattern: str, expected: set[str]
 ) -> None:
-    made = tmp_path / "out"
-    assert main([str(photos / pattern), "--out", str(made)]) == (0 if expected else 1)
-    assert list_files(made) == {f"{name}-mask.png" for name in expected}
+    out = tmp_path / "out"
+    assert main([str(photos / pattern), "--out", str(out)]) == (0 if expected else 1)
+    assert list_files(out) == {f"{name}-mask.png" for name in expected}
 
 
 def test_photos_named_one_by_one_keep_their_folders_below_the_common_one(
@@ -103,7 +103,7 @@ def test_hidden_files_and_other_file_types_are_ignored(fake: FakeFunction, photo
 
 
 def test_an_out_folder_inside_the_photos_is_not_searched(fake: FakeFunction, photos: Path) -> None:
-    arguments = [str(photos), "--out", str(photos / "made"), "--contact-sheet", str(photos / "sheet.png")]
+    arguments = [str(photos), "--out", str(photos / "results"), "--contact-sheet", str(photos / "sheet.png")]
     assert main(arguments) == main(arguments) == 0
     assert len(fake.requests) == len(NAMES)
 

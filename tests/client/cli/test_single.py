@@ -18,7 +18,7 @@ from client.cli.main import main
 from tests.support.fake_function import MODEL, Failure, FakeFunction, busy, render, running_fake
 from tests.support.images import random_image
 from tests.support.paths import ROOT
-from tests.support.photo_folder import list_files
+from tests.support.photo_folder import list_files, write_photo
 
 PHOTO = random_image(7)
 
@@ -26,7 +26,7 @@ PHOTO = random_image(7)
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     path = tmp_path / "photo.png"
-    path.write_bytes(PHOTO)
+    write_photo(path, 7)
     return path
 
 
@@ -37,8 +37,8 @@ def test_the_mask_is_written_unchanged_beside_the_photo(
     assert (photo.parent / "photo-mask.png").read_bytes() == render(PHOTO)
     assert list_files(photo.parent) == {"photo.png", "photo-mask.png"}
     output = capsys.readouterr().out
-    for word in ("photo-mask.png", "16 x 12", "round trip", "decode 1.5 ms, infer 12.0 ms", MODEL, "cold start"):
-        assert word in output
+    for text in ("photo-mask.png", "16 x 12", "round trip", "decode 1.5 ms, infer 12.0 ms", MODEL, "cold start"):
+        assert text in output
 
 
 def test_a_single_photo_is_segmented_again_although_its_mask_exists(fake: FakeFunction, photo: Path) -> None:
@@ -55,8 +55,8 @@ def test_url_takes_precedence_over_the_environment_variable(photo: Path, monkeyp
 @pytest.mark.parametrize("output", ["mask", "probability", "overlay", "cutout", "json"])
 def test_each_output_has_its_own_file_name(fake: FakeFunction, photo: Path, output: str) -> None:
     assert main([str(photo), "--output", output]) == 0
-    made = photo.with_name("photo-mask.json" if output == "json" else f"photo-{output}.png")
-    assert made.read_bytes() == render(PHOTO, output)
+    result = photo.with_name("photo-mask.json" if output == "json" else f"photo-{output}.png")
+    assert result.read_bytes() == render(PHOTO, output)
 
 
 def test_options_reach_the_server(fake: FakeFunction, photo: Path) -> None:
@@ -65,11 +65,11 @@ def test_options_reach_the_server(fake: FakeFunction, photo: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("out", "made"), [("here.png", "here.png"), ("new", "new/photo-mask.png"), ("a/b/c.png", "a/b/c.png")]
+    ("out", "result"), [("here.png", "here.png"), ("new", "new/photo-mask.png"), ("a/b/c.png", "a/b/c.png")]
 )
-def test_out_is_a_file_or_a_folder(fake: FakeFunction, photo: Path, out: str, made: str) -> None:
+def test_out_is_a_file_or_a_folder(fake: FakeFunction, photo: Path, out: str, result: str) -> None:
     assert main([str(photo), "--out", str(photo.parent / out)]) == 0
-    assert (photo.parent / made).read_bytes() == render(PHOTO)
+    assert (photo.parent / result).read_bytes() == render(PHOTO)
 
 
 def test_out_is_a_folder_if_it_exists_even_with_a_dot_in_its_name(fake: FakeFunction, photo: Path) -> None:
@@ -79,15 +79,17 @@ def test_out_is_a_folder_if_it_exists_even_with_a_dot_in_its_name(fake: FakeFunc
 
 
 def test_a_photo_on_standard_input_gives_a_mask_on_standard_output(fake: FakeFunction) -> None:
-    done = subprocess.run([sys.executable, "-m", "client", "-"], input=PHOTO, capture_output=True, cwd=ROOT, check=True)
-    assert done.stdout == render(PHOTO)
-    assert b"16 x 12" in done.stderr
+    process = subprocess.run(
+        [sys.executable, "-m", "client", "-"], input=PHOTO, capture_output=True, cwd=ROOT, check=True
+    )
+    assert process.stdout == render(PHOTO)
+    assert b"16 x 12" in process.stderr
 
 
 def test_compare_draws_photo_mask_and_overlay_side_by_side(fake: FakeFunction, photo: Path) -> None:
-    picture = photo.with_name("side-by-side.png")
-    assert main([str(photo), "--compare", str(picture)]) == 0
-    with Image.open(picture) as opened:
+    comparison = photo.with_name("side-by-side.png")
+    assert main([str(photo), "--compare", str(comparison)]) == 0
+    with Image.open(comparison) as opened:
         pixels = np.asarray(opened.convert("RGB"))
     assert pixels.shape == (12, 3 * 16 + 2 * 6, 3)
     for left, output in ((0, None), (22, "mask"), (44, "overlay")):
@@ -98,27 +100,27 @@ def test_compare_draws_photo_mask_and_overlay_side_by_side(fake: FakeFunction, p
 
 def test_a_background_colour_fills_the_transparent_part_of_a_cutout(fake: FakeFunction, photo: Path) -> None:
     assert main([str(photo), "--background", "#ff0000"]) == 0
-    with Image.open(photo.with_name("photo-cutout.png")) as made, Image.open(io.BytesIO(PHOTO)) as original:
-        pixels, before = np.asarray(made), np.asarray(original)
+    with Image.open(photo.with_name("photo-cutout.png")) as result, Image.open(io.BytesIO(PHOTO)) as original:
+        pixels, original_pixels = np.asarray(result), np.asarray(original)
         bright = np.asarray(original.convert("L")) >= 128
     assert pixels.shape == (12, 16, 3)
     assert (pixels[~bright] == (255, 0, 0)).all()
-    assert np.array_equal(pixels[bright], before[bright])
+    assert np.array_equal(pixels[bright], original_pixels[bright])
 
 
 def test_a_background_image_is_scaled_to_the_photo(fake: FakeFunction, photo: Path) -> None:
-    behind = photo.with_name("behind.png")
-    Image.new("RGB", (100, 10), (0, 0, 255)).save(behind)
-    assert main([str(photo), "--background", str(behind)]) == 0
-    with Image.open(photo.with_name("photo-cutout.png")) as made, Image.open(io.BytesIO(PHOTO)) as original:
+    background = photo.with_name("background.png")
+    Image.new("RGB", (100, 10), (0, 0, 255)).save(background)
+    assert main([str(photo), "--background", str(background)]) == 0
+    with Image.open(photo.with_name("photo-cutout.png")) as result, Image.open(io.BytesIO(PHOTO)) as original:
         dark = np.asarray(original.convert("L")) < 128
-        assert (np.asarray(made)[dark] == (0, 0, 255)).all()
+        assert (np.asarray(result)[dark] == (0, 0, 255)).all()
 
 
 def test_the_detail_of_a_server_error_is_printed_to_standard_error(
     fake: FakeFunction, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "text.jpg").write_text("no photo")
+    (tmp_path / "text.jpg").write_text("not a photo")
     assert main([str(tmp_path / "text.jpg")]) == 1
     output = capsys.readouterr()
     assert output.err == "the body is not a supported image\n"
@@ -140,10 +142,10 @@ def test_the_error_for_a_missing_photo_names_it(fake: FakeFunction, capsys: pyte
 def test_a_result_that_cannot_be_written_is_reported_and_leaves_no_file(
     fake: FakeFunction, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (photo.parent / "taken").write_text("a file where the folder should be")
-    assert main([str(photo), "--out", str(photo.parent / "taken" / "mask.png")]) == 1
+    (photo.parent / "file").write_text("a file in the place of the folder")
+    assert main([str(photo), "--out", str(photo.parent / "file" / "mask.png")]) == 1
     assert "cannot write" in capsys.readouterr().err
-    assert list_files(photo.parent) == {"photo.png", "taken"}
+    assert list_files(photo.parent) == {"photo.png", "file"}
 
 
 def test_quiet_prints_nothing_on_success(fake: FakeFunction, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,8 +161,7 @@ def test_the_log_has_one_line_of_json_for_the_photo(fake: FakeFunction, photo: P
     assert (line["model"], line["cold_start"], line["tries"]) == (MODEL, True, 1)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="stands in for xdg-open, which only such systems have")
-@pytest.mark.skipif(sys.platform == "darwin", reason="stands in for xdg-open")
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="replaces xdg-open")
 def test_show_opens_the_result(fake: FakeFunction, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = photo.with_name("opened")
     opener = photo.with_name("bin") / "xdg-open"
@@ -177,7 +178,7 @@ def test_show_opens_the_result(fake: FakeFunction, photo: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["p.jpg", "--output", "painting"], "invalid choice"),
         (["p.jpg", "--url", "localhost:8080"], "must start with http://"),
@@ -195,12 +196,12 @@ def test_show_opens_the_result(fake: FakeFunction, photo: Path, monkeypatch: pyt
     ],
 )
 def test_a_usage_error_is_explained_before_anything_is_sent(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as raised:
         main(arguments)
     assert raised.value.code == 2
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_compare_file_without_an_image_extension_is_rejected_before_anything_is_sent(
