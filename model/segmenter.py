@@ -13,7 +13,7 @@ from model.gcs import download
 from model.image import decode, encode, preprocess, resize, score_map
 from model.options import Options
 from model.serving.settings import Settings
-from model.tflite import loading, pool
+from model.tflite import loading, runtime
 
 
 class Stopwatch:
@@ -65,7 +65,8 @@ class Segmenter:
             )
         self.settings = settings
         self.sha256 = model_file.sha256
-        self.engine, self.card, self.notes = loading.load(model_file.path, settings.interpreters)
+        self.model = loading.load(model_file.path, settings.interpreters)
+        self.card, self.notes = self.model.card, self.model.notes
         self.card_version = self.card.version
         if model_file.generation:
             self.card = replace(self.card, version=model_file.generation)
@@ -77,13 +78,13 @@ class Segmenter:
         raises: PhotoError, InferenceFailed, Busy
         """
         watch = Stopwatch()
-        with self.engine.borrow(self.settings.wait_limit_s) as interpreter:
+        with self.model.pool.borrow(self.settings.wait_limit_s) as interpreter:
             watch.mark("wait")
             shot = decode.decode(data, self._enough_wh(options), self.settings.max_pixels)
             watch.mark("decode")
-            size_wh = self.engine.size_for(shot.size_wh)
+            size_wh = self.model.input.size_for(shot.size_wh)
             output = self._infer(interpreter, shot.pixels, size_wh)
-            scores = loading.scores(output, self.engine.output, size_wh, self.card)
+            scores = loading.scores(output, self.model.output, size_wh, self.card)
             watch.mark("infer")
             box = self._box(scores, shot, size_wh)
             asked_wh = _asked_wh(options, shot, box)
@@ -99,17 +100,17 @@ class Segmenter:
 
         raises: PhotoError, InferenceFailed, Busy
         """
-        with self.engine.borrow(self.settings.wait_limit_s) as interpreter:
-            shot = decode.decode(data, self.engine.input_wh, self.settings.max_pixels)
-            return self._infer(interpreter, shot.pixels, self.engine.size_for(shot.size_wh))
+        with self.model.pool.borrow(self.settings.wait_limit_s) as interpreter:
+            shot = decode.decode(data, self.model.input.max_wh, self.settings.max_pixels)
+            return self._infer(interpreter, shot.pixels, self.model.input.size_for(shot.size_wh))
 
     def _infer(self, interpreter: Any, pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[Any]:
         """Run the model on pixels at an input size, and give its output tensor as it is."""
-        return self.engine.run(interpreter, preprocess.to_input(pixels, size_wh, self.card, self.engine.input))
+        return self.model.pool.run(interpreter, preprocess.to_input(pixels, size_wh, self.card, self.model.input))
 
     def about(self) -> dict[str, Any]:
         """Say what the model is, what it takes and what it gives, as it goes into JSON."""
-        card, taken, given = self.card, self.engine.input, self.engine.output
+        card, taken, given = self.card, self.model.input, self.model.output
         size_wh = taken.size_wh or (None, None)
         return {
             "name": card.name,
@@ -135,7 +136,7 @@ class Segmenter:
                 "name": given.name,
                 "width": given.size_wh[0] if taken.size_wh else None,
                 "height": given.size_wh[1] if taken.size_wh else None,
-                "channels": given.classes,
+                "channels": given.channels,
                 "axes": given.axes,
                 "dtype": given.dtype.name,
                 "scale": given.scale,
@@ -145,13 +146,13 @@ class Segmenter:
             "threshold": card.threshold,
             "background": card.background,
             "classes": [{"id": i, "name": name, "colour": card.palette[i]} for i, name in enumerate(card.labels)],
-            "runtime": pool.RUNTIME,
+            "runtime": runtime.RUNTIME,
         }
 
     def _enough_wh(self, options: Options) -> tuple[int, int] | None:
         """Tell how far to decode: what shows the photo itself needs all of it."""
         whole = options.output in ("overlay", "cutout") and options.size == "photo"
-        return None if whole else self.engine.input_wh
+        return None if whole else self.model.input.max_wh
 
     def _picture(
         self, scores: score_map.Scores, options: Options, size_wh: tuple[int, int], box: resize.Box

@@ -37,7 +37,7 @@ def measure(data: bytes, started: float) -> dict[str, float]:
     from PIL import Image  # noqa: F401
 
     end_of("import Pillow")
-    from model.tflite import pool  # noqa: F401
+    from model.tflite import runtime  # noqa: F401
 
     end_of("import the TFLite runtime")
     from model import options, segmenter

@@ -1,0 +1,1 @@
+"""A .tflite file: verify it, find out what its tensors mean, and run it."""

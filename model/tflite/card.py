@@ -1,8 +1,7 @@
-"""The model card: what a .tflite expects, and what its output means.
+"""The model card: how a photo becomes the input of a .tflite, and what its output means.
 
-The card travels inside the model, as `silhouette.json` in a zip archive at the end of the .tflite. That is
-where TFLite Metadata keeps its associated files: the interpreter ignores them, zipfile reads them
-(https://ai.google.dev/edge/litert/models/metadata).
+The card is embedded in the model: `silhouette.json` in a zip archive at the end of the .tflite, where TFLite Metadata
+keeps its associated files. The interpreter ignores the archive (https://ai.google.dev/edge/litert/models/metadata).
 """
 
 from __future__ import annotations
@@ -28,23 +27,27 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the tensors of a model mean.
+    """How to use a model's tensors, and how to name it.
 
-    name, version: what answers and reports call it
-    labels: a name for each class
-    palette: a colour for each class, RGB 0-255
-    background: the class that is no object; None when every class is one
-    order: "RGB" or "BGR", the order of a colour input's channels
-    mean, std: for each channel, or one for all; a float input is (pixel 0-255 - mean) / std
-    fit: how a photo meets an input of other proportions: "stretch", or "letterbox" between bars
-    fill: the colour of the bars, RGB 0-255
-    input_size: width and height for a model that takes any; None for the photo's own
-    output: which output is the map, by name or number, when there are several
-    output_size: width and height of a map that comes flattened at a size of its own
-    activation: what is still to be done to the output: "none", "sigmoid" or "softmax"; "ids" when it is
-        class ids already
-    threshold: the score from which on a pixel is object, for a model of two classes
-    source: where the card came from: "embedded", "metadata" or "inferred"
+    Attributes:
+        name: Name of the model, in responses and reports.
+        version: Version of the model.
+        labels: Name of each class, 2 to 256.
+        palette: Colour of each class, RGB, 0 to 255.
+        background: Class id of the background; None if every class is an object.
+        order: Channel order of a colour input: "RGB" or "BGR".
+        mean: Subtracted from a pixel of 0 to 255: three numbers, one per channel, or one for all.
+        std: Divides the difference: float input = (pixel - mean) / std.
+        fit: How a photo fills an input of other proportions: "stretch", or "letterbox" (between bars).
+        fill: Colour of the bars, RGB, 0 to 255.
+        input_size: Width and height of the input, for a model of any input size; None for the photo's own.
+        output: Name or index of the output that holds the segmentation, for a model of several outputs.
+        output_size: Width and height of a flattened output, if they are not those of the input.
+        activation: What the output still needs: "none", "sigmoid" or "softmax"; "ids" if it holds class ids.
+        threshold: Score, above 0 to 1, from which on a pixel is object, for a model of two classes.
+        description: What the model segments.
+        licence: Licence of the model.
+        source: Origin of the card: "embedded", "metadata" or "inferred".
     """
 
     name: str = "model"
@@ -68,31 +71,40 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Read a card from its JSON; what it does not say keeps its default.
+        """Parse a card; absent fields have their defaults.
 
-        raises: ModelRejected naming the field when one has no sense
+        Args:
+            text: JSON.
+
+        Raises:
+            ModelRejected: If it is not a JSON object, or a field is unknown or invalid; the message names the field.
         """
-        return cls().with_values(values_of(text))
+        return cls().with_values(parse_values(text))
 
     def with_values(self, values: dict[str, Any]) -> ModelCard:
-        """Say some fields anew; a palette that is not said follows the number of labels.
+        """Return the card with some fields replaced; without a palette, one that fits the number of labels is used.
 
-        raises: ModelRejected naming the field when one has no sense
+        Args:
+            values: Values by field name, as parsed from JSON.
+
+        Raises:
+            ModelRejected: If a field is invalid; the message names the field.
         """
-        values = {name: _frozen(value) for name, value in values.items()}
+        values = {name: _to_tuples(value) for name, value in values.items()}
         try:
             if "palette" not in values and len(values.get("labels", self.labels)) != len(self.palette):
                 values["palette"] = voc_palette(len(values["labels"]))
             card = replace(self, **values)
             card.check()
         except (TypeError, ValueError) as error:
-            raise ModelRejected(f"the model's card has no sense: {error}") from error
+            raise ModelRejected(f"invalid model card: {error}") from error
         return card
 
     def check(self) -> None:
-        """Hold every field against what it may be.
+        """Check the values of all fields.
 
-        raises: ValueError or TypeError naming the field
+        Raises:
+            ValueError, TypeError: If a field is invalid; the message names the field.
         """
         for name, value, choices in (
             ("order", self.order, ("RGB", "BGR")),
@@ -103,11 +115,13 @@ class ModelCard:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
         for name in ("name", "version", "description", "licence"):
             if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be a text")
+                raise TypeError(f"{name} must be a string")
         if len(self.mean) not in (1, 3) or len(self.std) not in (1, 3) or 0 in self.std:
-            raise ValueError("mean and std must have three numbers each, or one for all, none of std 0")
+            raise ValueError(
+                "mean and std must have three numbers each, or one for all channels, and std must not be 0"
+            )
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in (*self.mean, *self.std)):
-            raise ValueError("mean and std must be numbers")
+            raise ValueError("mean and std must be finite numbers")
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold must be above 0 and at most 1, not {self.threshold}")
         self._check_classes()
@@ -118,60 +132,74 @@ class ModelCard:
         if not isinstance(self.labels, tuple) or not 2 <= count <= 256 or len(set(self.labels)) != count:
             raise ValueError("labels must be 2 to 256 different names")
         if not all(isinstance(label, str) for label in self.labels):
-            raise TypeError("labels must be texts")
+            raise TypeError("labels must be strings")
         if self.background is not None and self.background not in range(len(self.labels)):
-            raise ValueError(f"background must be the number of a class, or null, not {self.background!r}")
+            raise ValueError(f"background must be a class id or null, not {self.background!r}")
         if len(self.labels) == 2 and self.background is None:
-            raise ValueError("background must be 0 or 1 where there are two classes")
+            raise ValueError("background must be 0 or 1 for two classes")
         if len(self.palette) != len(self.labels):
             raise ValueError(f"palette has {len(self.palette)} colours for {len(self.labels)} labels")
         for colour in (*self.palette, self.fill):
             if len(colour) != 3 or not all(value in range(256) for value in colour):
-                raise ValueError("palette and fill must have three whole numbers from 0 to 255 for each colour")
+                raise ValueError("each colour of palette and fill must be three integers from 0 to 255")
 
     def _check_sizes(self) -> None:
         for name in ("input_size", "output_size"):
             size = getattr(self, name)
             if size is not None and (len(size) != 2 or not all(side in range(1, SIDE_LIMIT_PX + 1) for side in size)):
-                raise ValueError(f"{name} must be a width and a height of 1 to {SIDE_LIMIT_PX}")
+                raise ValueError(f"{name} must be a width and a height, each from 1 to {SIDE_LIMIT_PX}")
         if not isinstance(self.output, str | int | None):
-            raise TypeError("output must be the name or the number of an output")
+            raise TypeError("output must be the name or the index of an output")
 
     def to_json(self) -> str:
-        """Write the card as indented JSON, without its source, which depends on who reads it."""
+        """Return the card as indented JSON, without `source`, which is not part of the file."""
         values = asdict(self)
         del values["source"]
         return json.dumps(values, indent=2)
 
 
 def read(file: Path) -> ModelCard | None:
-    """Read the card inside a .tflite; what it does not say keeps its default.
+    """Read the card embedded in a .tflite; absent fields have their defaults.
 
-    returns: None when there is none
-    raises: ModelRejected when there is one that has no sense
+    Returns:
+        The card; None if the file has none.
+
+    Raises:
+        ModelRejected: If the card is invalid or cannot be read.
     """
     values = read_values(file)
     return None if values is None else ModelCard(source="embedded").with_values(values)
 
 
 def read_values(file: Path) -> dict[str, Any] | None:
-    """Read what the card inside a .tflite says.
+    """Read the values that the card embedded in a .tflite states.
 
-    returns: None when there is none
-    raises: ModelRejected when there is one that is no card
+    Returns:
+        Values by field name, not validated; None if the file has no card.
+
+    Raises:
+        ModelRejected: If the card cannot be read, is not a JSON object, or has unknown fields.
     """
     try:
         text = read_member(file, MEMBER)
     except (UnicodeDecodeError, zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError) as error:
-        raise ModelRejected(f"the model's card cannot be read: {error}") from error
-    return None if text is None else values_of(text)
+        raise ModelRejected(f"invalid model card: {MEMBER} in the model cannot be read: {error}") from error
+    return None if text is None else parse_values(text)
 
 
 def read_member(file: Path, name: str) -> str | None:
-    """Read a text from the archive at a model's end.
+    """Read a text file from the archive at the end of a model.
 
-    returns: None when there is no archive, or nothing of that name in it
-    raises: whatever zipfile raises for a damaged one
+    Args:
+        file: The .tflite.
+        name: Name of the file in the archive.
+
+    Returns:
+        At most MEMBER_LIMIT_BYTES of the text; None if there is no archive, or no such file in it.
+
+    Raises:
+        BadZipFile, zlib.error, OSError, RuntimeError, EOFError: If the archive is damaged.
+        UnicodeDecodeError: If the file is not UTF-8.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -184,32 +212,37 @@ def read_member(file: Path, name: str) -> str | None:
             return stream.read(MEMBER_LIMIT_BYTES).decode()
 
 
-def values_of(text: str) -> dict[str, Any]:
-    """Take a card's JSON apart.
+def parse_values(text: str) -> dict[str, Any]:
+    """Parse a card's JSON to values by field name.
 
-    raises: ModelRejected when it is no object, or has fields that nobody knows
+    Raises:
+        ModelRejected: If it is not a JSON object, or has unknown fields.
     """
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise ModelRejected(f"the model's card is not JSON: {error}") from error
+        raise ModelRejected(f"invalid model card: it is not JSON: {error}") from error
     if not isinstance(values, dict):
-        raise ModelRejected("the model's card must be a JSON object")
+        raise ModelRejected("invalid model card: it must be a JSON object")
     unknown = values.keys() - {field.name for field in fields(ModelCard) if field.name != "source"}
     if unknown:
-        raise ModelRejected(f"the model's card has fields that nobody knows: {', '.join(sorted(unknown))}")
+        raise ModelRejected(f"invalid model card: unknown fields: {', '.join(sorted(unknown))}")
     return values
 
 
 def voc_palette(count: int) -> tuple[Colour, ...]:
-    """Give each class a colour that differs: those of PASCAL VOC (Everingham et al. 2010); white for one object."""
+    """Return a different colour for each class: those of PASCAL VOC (Everingham et al. 2010); white for one object.
+
+    Args:
+        count: Number of classes, at most 256.
+    """
     if count == 2:
         return ((0, 0, 0), (255, 255, 255))
     return tuple(_voc_colour(number) for number in range(count))
 
 
 def _voc_colour(number: int) -> Colour:
-    """Spread the number's bits over the three channels, the lowest to the highest bits."""
+    """Distribute the bits of a class id over the three channels, the lowest bits to the highest."""
     red, green, blue = (
         sum((number >> (3 * place + channel) & 1) << (7 - place) for place in range(3)) for channel in range(3)
     )
@@ -217,15 +250,20 @@ def _voc_colour(number: int) -> Colour:
 
 
 def embed(file: Path, card: ModelCard) -> None:
-    """Put a card into a .tflite that has none, after the model's own bytes.
+    """Embed a card in a .tflite, in the archive at its end.
 
-    raises: ValueError when there is one already
+    Args:
+        file: The .tflite, which is changed in place.
+        card: The card.
+
+    Raises:
+        ValueError: If the file has a card.
     """
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
         if MEMBER in archive.namelist():
-            raise ValueError(f"{file.name} has a card already")
+            raise ValueError(f"{file.name} already has a card")
         archive.writestr(zipfile.ZipInfo(MEMBER, (1980, 1, 1, 0, 0, 0)), card.to_json())
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+def _to_tuples(value: Any) -> Any:
+    return tuple(_to_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,149 +1,218 @@
-"""Fill in what a model's card leaves out: from standard metadata, then from the tensors, then from a try.
-
-Each function gives values under the names of the card's fields.
-"""
+"""Infer what neither a model's card nor its metadata states: labels, normalization, background and activation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tflite import flatbuffer
+from model.tflite import verify
 from model.tflite.card import ModelCard
 from model.tflite.flatbuffer import Table
-from model.tflite.tensor_specs import InputSpec, OutputSpec
+from model.tflite.schema import BuiltinOp
+from model.tflite.tensor_specs import CLASSES_LIMIT, InputSpec, OutputSpec
 
-ASKED = frozenset({"labels", "mean", "std", "activation"})  # a card that says these leaves nothing to guess
-BACKGROUNDS = ("background", "__background__", "_background_", "bg")
-TOLERANCE = 0.01  # by which probabilities may miss 0, 1 and their sum: float16 and int8 round
-# operators of TensorFlow Lite's schema, by number
-LOGISTIC, SOFTMAX, ARG_MAX = 14, 25, 56
-COMPARISONS = {58, 61, 62, 63, 71, 72}  # less, greater and the like
-PASSING = {6, 22, 23, 39, 43, 45, 53, 70, 97, 114}  # they move or store scores, and leave what they mean
-MAX_STEPS = 12
+BACKGROUND_LABELS = ("background", "__background__", "_background_", "bg")
+PROBABILITY_TOLERANCE = 0.01  # for probabilities and their sum: float16 and int8 round
+COMPARISON_OPS = frozenset(
+    {
+        BuiltinOp.LESS,
+        BuiltinOp.GREATER,
+        BuiltinOp.GREATER_EQUAL,
+        BuiltinOp.LESS_EQUAL,
+        BuiltinOp.EQUAL,
+        BuiltinOp.NOT_EQUAL,
+    }
+)
+# They move, resize or convert scores, but do not change what the scores mean.
+PASSTHROUGH_OPS = frozenset(
+    {
+        BuiltinOp.DEQUANTIZE,
+        BuiltinOp.RESHAPE,
+        BuiltinOp.RESIZE_BILINEAR,
+        BuiltinOp.TRANSPOSE,
+        BuiltinOp.SQUEEZE,
+        BuiltinOp.STRIDED_SLICE,
+        BuiltinOp.CAST,
+        BuiltinOp.EXPAND_DIMS,
+        BuiltinOp.RESIZE_NEAREST_NEIGHBOR,
+        BuiltinOp.QUANTIZE,
+    }
+)
+PASSTHROUGH_LIMIT = 12  # operators to follow back from the output
 
 Infer = Callable[[NDArray[np.uint8], ModelCard], NDArray[np.float32]]
 
 
-def source(model: Table, output: OutputSpec) -> tuple[int | None, int | None]:
-    """Look for the operator that an output's meaning comes from.
+@dataclass(frozen=True)
+class ProducerOp:
+    """The operator that determines what an output means.
 
-    returns: its number, and the classes it chose from where it is an arg-max; None for what is not known
+    Attributes:
+        code: Its BuiltinOp number; None if it is not known.
+        class_count: Number of classes that it chose from, for an arg-max or a comparison; None if it is not known.
     """
-    graph = model["graphs"][0]
-    makers = {made: operator for operator in graph.get("operators", []) for made in operator.get("outputs", ())}
-    tensor = graph["outputs"][output.index]
-    for _ in range(MAX_STEPS):
-        operator = makers.get(tensor)
+
+    code: int | None = None
+    class_count: int | None = None
+
+
+def producer_op(model: Table, output: OutputSpec) -> ProducerOp:
+    """Return the operator that produces an output, behind operators that pass its values through.
+
+    Args:
+        model: The model's tables, as verify.read_model returns them.
+        output: The output.
+    """
+    subgraph = model["subgraphs"][0]
+    producers = {
+        tensor: operator for operator in subgraph.get("operators", []) for tensor in operator.get("outputs", ())
+    }
+    tensor = subgraph["outputs"][output.index]
+    for _ in range(PASSTHROUGH_LIMIT):
+        operator = producers.get(tensor)
         if operator is None:
-            return None, None
-        code = flatbuffer.builtin(model, operator)
+            return ProducerOp()
+        code = verify.builtin_op(model, operator)
         inputs = operator.get("inputs", ())
-        if code == ARG_MAX:
-            return code, _argmaxed(graph["tensors"][inputs[0]], output)
-        if code not in PASSING or not inputs:
-            return code, 2 if code in COMPARISONS else None
+        if code == BuiltinOp.ARG_MAX:
+            return ProducerOp(code, _argmax_classes(subgraph["tensors"][inputs[0]], output))
+        if code not in PASSTHROUGH_OPS or not inputs:
+            return ProducerOp(code, 2 if code in COMPARISON_OPS else None)
         tensor = inputs[0]
-    return None, None
+    return ProducerOp()
 
 
-def _argmaxed(tensor: Table, output: OutputSpec) -> int | None:
-    """Count the classes an arg-max chose from: the side that is not the map's."""
-    sides = [side for side in tensor.get("shape", ()) if side > 1]
-    for side in output.size_wh:
-        if side in sides:
-            sides.remove(side)
-    return sides[0] if len(sides) == 1 else None
+def _argmax_classes(argmax_input: Table, output: OutputSpec) -> int | None:
+    """Return the length of the axis of an arg-max's input that is neither width nor height."""
+    lengths = [length for length in argmax_input.get("shape", ()) if length > 1]
+    for length in output.size_wh:
+        if length in lengths:
+            lengths.remove(length)
+    return lengths[0] if len(lengths) == 1 else None
 
 
-def custom_ops(model: Table) -> tuple[str, ...]:
-    """List the operators that are none of TensorFlow Lite's own."""
-    return tuple(dict.fromkeys(code["custom"] for code in model.get("codes", []) if code.get("custom")))
-
-
-def is_ids(output: OutputSpec, maker: int | None) -> bool:
-    """Tell whether an output is class ids rather than scores."""
-    if output.classes > 1:
+def outputs_ids(output: OutputSpec, producer: ProducerOp) -> bool:
+    """Tell whether an output holds class ids rather than scores."""
+    if output.channels > 1:
         return False
-    if maker == ARG_MAX or output.dtype.kind == "b":
+    if producer.code == BuiltinOp.ARG_MAX or output.dtype.kind == "b":
         return True
     return output.dtype.kind in "iu" and not output.scale
 
 
-def normalization(kind: InputSpec, told: dict[str, Any]) -> dict[str, Any]:
-    """Choose mean and std: those told, but for bytes that a model takes as they are.
+def class_count(output: OutputSpec, producer: ProducerOp) -> int | None:
+    """Return the number of classes; None if it is not known."""
+    count = producer.class_count if outputs_ids(output, producer) else output.channels
+    return 2 if count == 1 else count
 
-    TFLite's own libraries give a uint8 model the photo's bytes whatever its metadata says, so what its scale and
-    zero point can hold is the photo's range; metadata that does not fit into it was not meant for it.
+
+def labels(count: int | None, metadata_labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a label for each class: those of the metadata if they fit, else numbered ones.
+
+    Args:
+        count: Number of classes; None if it is not known.
+        metadata_labels: Labels in the metadata, which may lack the background; empty if there are none.
     """
-    stated: dict[str, Any] = {name: tuple(told[name]) for name in ("mean", "std") if name in told}
-    if kind.dtype.kind == "f" or kind.dtype.itemsize > 1:
+    if count is None and len(metadata_labels) > 1:
+        return metadata_labels[:CLASSES_LIMIT]
+    if count is not None and len(metadata_labels) == count:
+        return metadata_labels
+    has_background = any(_is_background(label) for label in metadata_labels)
+    if metadata_labels and len(metadata_labels) + 1 == count and not has_background:
+        return ("background", *metadata_labels)
+    return numbered_labels(count or CLASSES_LIMIT)
+
+
+def numbered_labels(count: int) -> tuple[str, ...]:
+    """Return labels for a number of classes: "background", then "object" or "class 1", "class 2" and so on."""
+    return ("background", "object") if count == 2 else ("background", *(f"class {i}" for i in range(1, count)))
+
+
+def background(names: tuple[str, ...]) -> int:
+    """Return the class that is the background, by its label; the first one if no label says so."""
+    return next((i for i, name in enumerate(names) if _is_background(name.strip())), 0)
+
+
+def _is_background(label: str) -> bool:
+    return label.lower() in BACKGROUND_LABELS
+
+
+def normalization(spec: InputSpec, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return mean and std: those of the metadata, except for 8-bit inputs that they do not fit.
+
+    TFLite's own libraries give a uint8 model the photo's bytes whatever its metadata states. So the range that the
+    quantization of an 8-bit input can represent is that of the photo, 0 to 255; metadata outside it does not apply.
+
+    Args:
+        spec: The model's input.
+        metadata: Values of the metadata by names of the card's fields.
+
+    Returns:
+        The fields mean and std; empty if nothing is known about them.
+    """
+    stated: dict[str, Any] = {name: tuple(metadata[name]) for name in ("mean", "std") if name in metadata}
+    if spec.dtype.kind == "f" or spec.dtype.itemsize > 1:
         return stated
-    limits = np.iinfo(kind.dtype)
-    scale, zero_point = kind.scale or 1.0, kind.zero_point if kind.scale else 0
+    limits = np.iinfo(spec.dtype)
+    scale, zero_point = spec.scale or 1.0, spec.zero_point if spec.scale else 0
     low, high = (limits.min - zero_point) * scale, (limits.max - zero_point) * scale
-    if stated and kind.dtype.kind == "i":
+    if stated and spec.dtype.kind == "i":
         ends = [(end - mean) / std for end in (0, 255) for mean, std in zip(*stated.values(), strict=False)]
-        slack = 0.05 * (high - low)
-        if low - slack <= min(ends) and max(ends) <= high + slack:
+        tolerance = 0.05 * (high - low)
+        if low - tolerance <= min(ends) and max(ends) <= high + tolerance:
             return stated
     std = 255 / (high - low)
     return {"mean": (round(-low * std, 6),), "std": (std,)}
 
 
-def labels(count: int | None, told: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Choose the labels for a number of classes.
+def activation(
+    output: OutputSpec, producer: ProducerOp, card: ModelCard, infer: Infer, input_wh: tuple[int, int]
+) -> str:
+    """Return the activation that the output still needs: from its producer, else from the scores of probe images.
 
-    count: None when it is not known
-    told: labels that may lack the background
-    returns: None when what was told does not fit
+    Args:
+        output: The model's output.
+        producer: The operator that produces it.
+        card: The card so far.
+        infer: Runs the model: takes uint8 (H, W, 3) RGB and the card, returns float32 (h, w, K).
+        input_wh: Width and height of the probe images.
+
+    Raises:
+        InferenceFailed: If the runtime cannot run the model.
     """
-    if not told:
-        return None
-    if count is None:
-        return told[:256] if len(told) > 1 else None
-    if len(told) == count - 1 and not set(map(str.lower, told)) & set(BACKGROUNDS):
-        return ("background", *told)
-    return told if len(told) == count else None
-
-
-def numbered(count: int) -> tuple[str, ...]:
-    """Name classes that have no names."""
-    return ("background", "object") if count == 2 else ("background", *(f"class {i}" for i in range(1, count)))
-
-
-def background(names: tuple[str, ...]) -> int:
-    """Find the class that is no object: the one called so, else the first."""
-    return next((i for i, name in enumerate(names) if name.strip().lower() in BACKGROUNDS), 0)
-
-
-def activation(output: OutputSpec, maker: int | None, card: ModelCard, infer: Infer, input_wh: tuple[int, int]) -> str:
-    """Tell what is still to be done to the output, from what made it, else from what it gives for a few pictures."""
-    if is_ids(output, maker):
+    if outputs_ids(output, producer):
         return "ids"
-    if maker == LOGISTIC and output.classes == 1:
+    if producer.code == BuiltinOp.LOGISTIC and output.channels == 1:
         return "none"
-    slack = TOLERANCE + output.scale
-    for picture in pictures(input_wh):
-        scores = infer(picture, card)
-        inside = scores.min() >= -slack and scores.max() <= 1 + slack
-        if output.classes == 1:
-            if not inside:
+    tolerance = PROBABILITY_TOLERANCE + output.scale
+    for image in probe_images(input_wh):
+        scores = infer(image, card)
+        in_range = scores.min() >= -tolerance and scores.max() <= 1 + tolerance
+        if output.channels == 1:
+            if not in_range:
                 return "sigmoid"
-        elif not inside or np.abs(scores.sum(axis=-1) - 1).max() > slack * output.classes:
+        elif not in_range or np.abs(scores.sum(axis=-1) - 1).max() > tolerance * output.channels:
             return "softmax"
     return "none"
 
 
-def pictures(size_wh: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """Make pictures that a model answers in different ways: black, white, plain colours, noise."""
+def probe_images(size_wh: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Return images that make a model's scores spread: stripes of pure colours beside noise, black, white, noise.
+
+    Args:
+        size_wh: Width and height in pixels.
+
+    Returns:
+        uint8 (H, W, 3) RGB each.
+    """
     width, height = size_wh
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    mixed = noise.copy()
-    corners = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1], [0, 0, 0]])
-    for i, colour in enumerate(corners):
-        mixed[:, i * width // 16 : (i + 1) * width // 16] = colour * 255
-    return [mixed, np.zeros_like(noise), np.full_like(noise, 255), noise]
+    stripes = noise.copy()
+    colours = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1], [0, 0, 0]])
+    for i, colour in enumerate(colours):
+        stripes[:, i * width // 16 : (i + 1) * width // 16] = colour * 255
+    return [stripes, np.zeros_like(noise), np.full_like(noise, 255), noise]

@@ -1,7 +1,12 @@
-"""A model's file to an engine that runs it and a card that says what it means."""
+"""Load a .tflite: verify it, probe it, and complete its card.
+
+The fields of the card come, in this order of precedence, from the card embedded in the file, from its standard
+metadata, and from inference.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,105 +16,151 @@ from numpy.typing import NDArray
 from model.errors import InferenceFailed, ModelRejected
 from model.image import preprocess, score_map
 from model.tflite import card as cards
-from model.tflite import flatbuffer, infer_card, tensor_specs
+from model.tflite import infer_card, metadata, runtime, verify
 from model.tflite.card import ModelCard
 from model.tflite.flatbuffer import Table
-from model.tflite.pool import Engine, Wanted
-from model.tflite.tensor_specs import OutputSpec
+from model.tflite.infer_card import ProducerOp
+from model.tflite.pool import InterpreterPool
+from model.tflite.probe import ProbedModel, TensorHints, probe
+from model.tflite.tensor_specs import InputSpec, OutputSpec
+
+SUFFICIENT_FIELDS = frozenset({"labels", "mean", "std", "activation"})  # with these, metadata and probing add nothing
+METADATA_TEXTS = ("name", "version", "description", "licence")
 
 
-def load(file: Path, interpreters: int) -> tuple[Engine, ModelCard, list[str]]:
-    """Check a model, load it, and learn what it means.
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to serve.
 
-    returns: the engine, the whole card, and notes on what is out of the ordinary
-    raises: ModelRejected
+    Attributes:
+        pool: Its interpreters.
+        input: Spec of its input.
+        output: Spec of the output that holds the segmentation.
+        card: The complete card.
+        notes: Remarks for the operator, one sentence each.
     """
-    model = flatbuffer.read(file)
-    said = cards.read_values(file)
-    stated = ModelCard().with_values(said or {})  # what makes no sense is refused before anything is loaded
-    count = len(stated.labels) if said and "labels" in said else None
-    wanted = Wanted(stated.input_size, stated.output, stated.output_size, count)
-    engine = Engine(file, interpreters, wanted, infer_card.custom_ops(model))
-    if said and said.keys() >= infer_card.ASKED:
-        maker = None
-        card = _filled(said, {}, engine, None)
+
+    pool: InterpreterPool
+    input: InputSpec
+    output: OutputSpec
+    card: ModelCard
+    notes: tuple[str, ...]
+
+
+def load(file: Path, interpreters: int) -> LoadedModel:
+    """Load a model.
+
+    Args:
+        file: A .tflite.
+        interpreters: Maximum number of interpreters, which is the number of photos processed at once.
+
+    Raises:
+        ModelRejected: If the file is damaged, is not a segmentation model, its card is invalid, or the runtime cannot
+            execute it.
+    """
+    tables = verify.read_model(file)
+    embedded = cards.read_values(file) or {}
+    stated = ModelCard().with_values(embedded)  # an invalid card is rejected before the runtime loads the model
+    class_count = len(stated.labels) if "labels" in embedded else None
+    probed = probe(file, TensorHints(stated.input_size, stated.output, stated.output_size, class_count))
+    pool = InterpreterPool(probed, interpreters)
+    if embedded.keys() >= SUFFICIENT_FIELDS:
+        background = {"background": infer_card.background(stated.labels)}
+        card, notes = ModelCard(source="embedded").with_values(background | embedded), probed.notes
     else:
-        told, found = _told(file, model, engine)
-        maker, chosen = infer_card.source(model, engine.output)
-        card = _filled(said or {}, told, engine, chosen if infer_card.is_ids(engine.output, maker) else engine.classes)
-        if "activation" not in (said or {}):
-            card = card.with_values({"activation": _activation(engine, card, told, maker)})
-        card = card.with_values({"source": "embedded" if said else "metadata" if found else "inferred"})
-    return engine, _fitted(card, engine), engine.notes
+        card, notes = _complete_card(file, tables, probed, pool, embedded)
+    return LoadedModel(pool, probed.input, probed.output, _fit_to_tensors(card, probed), notes)
 
 
-def _told(file: Path, model: Table, engine: Engine) -> tuple[dict[str, Any], bool]:
-    """Read the standard metadata; damaged, it is noted and left aside."""
-    from model.tflite import metadata  # which needs flatbuffers: models with a card of their own do without
+def _complete_card(
+    file: Path, tables: Table, probed: ProbedModel, pool: InterpreterPool, embedded: dict[str, Any]
+) -> tuple[ModelCard, tuple[str, ...]]:
+    """Complete an embedded card, empty if there is none, from the metadata and from inference; return all notes."""
+    notes, standard = probed.notes, None
+    try:
+        standard = metadata.read(file, tables, probed.output.index)
+    except metadata.InvalidMetadata as error:
+        notes = (*notes, f"{error}; it is ignored")
+    source = "embedded" if embedded else "inferred" if standard is None else "metadata"
+    standard = standard or {}
+    producer = infer_card.producer_op(tables, probed.output)
+    class_count = infer_card.class_count(probed.output, producer)
+    labels = tuple(embedded.get("labels") or infer_card.labels(class_count, standard.get("labels", ())))
+    values = {
+        "labels": labels,
+        "background": infer_card.background(labels),
+        **infer_card.normalization(probed.input, standard),
+        **{name: standard[name] for name in METADATA_TEXTS if name in standard},
+        **embedded,
+    }
+    card = ModelCard(source=source).with_values(values)
+    if "activation" not in embedded:
+        card = card.with_values({"activation": _activation(probed, pool, card, standard, producer)})
+    return card, notes
+
+
+def _activation(
+    probed: ProbedModel, pool: InterpreterPool, card: ModelCard, standard: dict[str, Any], producer: ProducerOp
+) -> str:
+    """Return the activation: that of the metadata unless it is "none", the default of tools, else the inferred one."""
+    if standard.get("activation", "none") != "none":
+        return str(standard["activation"])
+
+    def infer(image: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
+        size_wh = probed.input.size_for((image.shape[1], image.shape[0]))
+        with pool.borrow(0) as interpreter:
+            output = pool.run(interpreter, preprocess.to_input(image, size_wh, card, probed.input))
+        return probed.output.dequantize(preprocess.to_maps(output, probed.output, size_wh))
 
     try:
-        told = metadata.read(file, model, engine.output.index)
-    except metadata.Unreadable as error:
-        engine.notes.append(f"{error}; it was left aside")
-        told = None
-    return told or {}, told is not None
-
-
-def _filled(said: dict[str, Any], told: dict[str, Any], engine: Engine, classes: int | None) -> ModelCard:
-    """Lay what the card says over what the metadata tells, and that over what the tensors suggest."""
-    told = dict(told)
-    names = tuple(said["labels"]) if "labels" in said else None
-    if names is None:
-        count = 2 if classes == 1 else classes
-        names = infer_card.labels(count, told.pop("labels", ()))
-        if names is None:
-            names = infer_card.numbered(count or tensor_specs.CLASSES_LIMIT)
-    values = {"labels": names, "background": infer_card.background(names)}
-    if not {"mean", "std"} <= said.keys():
-        values |= infer_card.normalization(engine.input, told)
-    told = {name: told[name] for name in ("name", "version", "description", "licence") if name in told}
-    return ModelCard(source="embedded").with_values({**values, **told, **said})
-
-
-def _activation(engine: Engine, card: ModelCard, told: dict[str, Any], maker: int | None) -> str:
-    """Choose the activation: what the metadata tells, unless it tells that nothing is left to do."""
-    if told.get("activation", "none") != "none":
-        return str(told["activation"])
-
-    def infer(picture: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
-        size_wh = engine.size_for((picture.shape[1], picture.shape[0]))
-        with engine.borrow(0) as interpreter:
-            output = engine.run(interpreter, preprocess.to_input(picture, size_wh, card, engine.input))
-        return engine.output.dequantize(preprocess.to_maps(output, engine.output, size_wh))
-
-    try:
-        return infer_card.activation(engine.output, maker, card, infer, engine.input_wh)
+        return infer_card.activation(probed.output, producer, card, infer, probed.input.max_wh)
     except InferenceFailed as error:
-        raise ModelRejected(f"the model loads, but fails when it runs: {error.__cause__}") from error
+        cause = runtime.one_line(error.__cause__)
+        raise ModelRejected(f"{runtime.RUNTIME} loads {probed.file.name} but cannot run it: {cause}") from error
 
 
-def _fitted(card: ModelCard, engine: Engine) -> ModelCard:
-    """Hold a whole card against the model that it is for.
+def _fit_to_tensors(card: ModelCard, probed: ProbedModel) -> ModelCard:
+    """Check a complete card against the tensors, and set mean and std to one number per channel.
 
-    raises: ModelRejected
+    Raises:
+        ModelRejected: If the card contradicts the tensors.
     """
-    channels, output = engine.input.channels, engine.output
-    if output.classes == 1 and output.dtype.kind in "bi" and not output.scale and card.activation != "ids":
+    channels, output = probed.input.channels, probed.output
+    if output.channels == 1 and output.dtype.kind in "bi" and not output.scale and card.activation != "ids":
         card = card.with_values({"activation": "ids"})
-    if card.activation == "ids" and output.classes > 1:
-        raise ModelRejected(f"the card says class ids, and the model gives {output.classes} channels of scores")
-    if card.activation != "ids" and len(card.labels) != max(output.classes, 2):
-        raise ModelRejected(f"the card names {len(card.labels)} classes, the model has {output.classes}")
+    if card.activation == "ids" and output.channels > 1:
+        raise ModelRejected(
+            f"invalid model card: activation is ids, but the model outputs {output.channels} channels of scores; "
+            "set it to none, sigmoid or softmax"
+        )
+    classes = max(output.channels, 2)
+    if card.activation != "ids" and len(card.labels) != classes:
+        raise ModelRejected(
+            f"invalid model card: it has {len(card.labels)} labels, but the model has {classes} classes; "
+            "state one label per class"
+        )
     values: dict[str, Any] = {}
     for name in ("mean", "std"):
-        each = getattr(card, name)
-        if channels == 1 and len(set(each)) > 1:
-            raise ModelRejected(f"the card has three different numbers as {name}, and the model takes one grey channel")
-        values[name] = each[:1] if channels == 1 else each * 3 if len(each) == 1 else each
+        numbers = getattr(card, name)
+        if channels == 1 and len(set(numbers)) > 1:
+            raise ModelRejected(
+                f"invalid model card: {name} has different numbers, but the model takes one grey channel; state one"
+            )
+        values[name] = numbers[:1] if channels == 1 else numbers * 3 if len(numbers) == 1 else numbers
     return card.with_values(values)
 
 
-def scores(output: NDArray[Any], kind: OutputSpec, input_wh: tuple[int, int], card: ModelCard) -> score_map.Scores:
-    """Read an output tensor all the way: to float32 (h, w, K), 0 to 1, or to uint8 (h, w) class ids."""
-    maps = preprocess.to_maps(output, kind, input_wh)
-    return preprocess.to_scores(maps if card.activation == "ids" else kind.dequantize(maps), card)
+def scores(output: NDArray[Any], spec: OutputSpec, input_wh: tuple[int, int], card: ModelCard) -> score_map.Scores:
+    """Convert an output tensor to scores.
+
+    Args:
+        output: As InterpreterPool.run returns it.
+        spec: Its spec.
+        input_wh: Width and height of the input that it was computed for.
+        card: The model's card.
+
+    Returns:
+        float32 (h, w, K), 0 to 1; or uint8 (h, w) class ids.
+    """
+    maps = preprocess.to_maps(output, spec, input_wh)
+    return preprocess.to_scores(maps if card.activation == "ids" else spec.dequantize(maps), card)

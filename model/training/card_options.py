@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.image import preprocess
 from model.tflite import infer_card
 from model.tflite.card import ACTIVATIONS, Colour, ModelCard
+from model.tflite.infer_card import ProducerOp
 from model.tflite.tensor_specs import OutputSpec
 from model.training.cli import CommandError
 
@@ -166,9 +167,9 @@ def infer_activation(card: ModelCard, model: FloatInference) -> str:
         scores: NDArray[np.float32] = model(preprocess.to_input(image, model.input_wh, card))[0]
         return scores
 
-    return infer_card.activation(output, None, card, infer, model.input_wh)
+    return infer_card.activation(output, ProducerOp(), card, infer, model.input_wh)
 
 
 def default_labels(count: int) -> tuple[str, ...]:
     """Return labels for a number of classes: "background", then "object" or "class 1" and so on."""
-    return infer_card.numbered(count)
+    return infer_card.numbered_labels(count)

@@ -84,10 +84,10 @@ def read_card(model: Path) -> tuple[ModelCard | None, list[str]]:
     from model.tflite import loading  # it needs one of the runtimes that serve
 
     try:
-        _, card, notes = loading.load(model, 1)
+        loaded = loading.load(model, 1)
     except ModelRejected as error:
         return None, [f"the function refuses it: {error}"]
-    return card, notes
+    return loaded.card, list(loaded.notes)
 
 
 def not_taken(module: Any, model: Path, ops: Counter[str]) -> dict[str, int]:

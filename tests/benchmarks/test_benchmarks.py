@@ -21,7 +21,7 @@ from benchmarks.harness.server_process import ServerFailed
 from benchmarks.harness.servers import COMPETITORS, SERVERS
 from benchmarks.report import tables, targets
 from benchmarks.report.publish import publish
-from model.tflite.pool import Engine
+from model.tflite.probe import probe
 from tests.support.images import Encode
 
 LEVEL = {
@@ -200,7 +200,7 @@ def test_the_constants_of_a_competitor_are_those_of_the_model_card(program: str)
 
 @pytest.mark.parametrize("classes", [2, 7, 150])
 def test_a_model_of_any_number_of_classes_loads(tmp_path: Path, classes: int) -> None:
-    assert Engine(many_classes.write(tmp_path / "many.tflite", classes), 1).classes == classes
+    assert probe(many_classes.write(tmp_path / "many.tflite", classes)).output.channels == classes
 
 
 def test_a_quick_run_measures_our_server_and_the_function_that_returns_ok() -> None:

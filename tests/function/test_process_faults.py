@@ -21,11 +21,11 @@ REQUESTS_IN_PROGRESS = 8
 TERMINATION_S = 10  # between SIGTERM and SIGKILL on Cloud Run
 FAULTY_MAIN = """
 import pathlib
-from model.tflite import pool
+from model.tflite import runtime
 
 flag = pathlib.Path({flag!r})
 
-class FaultyInterpreter(pool.tflite.Interpreter):
+class FaultyInterpreter(runtime.tflite.Interpreter):
     is_broken = False
 
     def invoke(self):
@@ -36,7 +36,7 @@ class FaultyInterpreter(pool.tflite.Interpreter):
             raise RuntimeError("this interpreter is broken for good")
         super().invoke()
 
-pool.tflite.Interpreter = FaultyInterpreter
+runtime.tflite.Interpreter = FaultyInterpreter
 from main import run
 """
 

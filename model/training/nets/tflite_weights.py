@@ -15,7 +15,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from model.tflite import flatbuffer
+from model.tflite import verify
+from model.tflite.flatbuffer import Table
 from model.training.cli import CommandError
 
 CONVOLUTIONS, DEQUANTIZE = (3, 4), 6  # operator codes of the TFLite schema
@@ -65,15 +66,15 @@ def read_convolutions(file: Path) -> dict[str, tuple[Floats, Floats]]:
     Raises:
         ModelRejected: If the file is not a valid .tflite.
     """
-    table, data = flatbuffer.read(file), file.read_bytes()
-    graph = table["graphs"][0]
+    table, data = verify.read_model(file), file.read_bytes()
+    graph = table["subgraphs"][0]
     tensors, operators = graph["tensors"], graph["operators"]
     dequantized_from = {  # float16 weights are inputs of a DEQUANTIZE
-        each["outputs"][0]: each["inputs"][0] for each in operators if flatbuffer.builtin(table, each) == DEQUANTIZE
+        each["outputs"][0]: each["inputs"][0] for each in operators if verify.builtin_op(table, each) == DEQUANTIZE
     }
     weights: dict[str, tuple[Floats, Floats]] = {}
     for operator in operators:
-        if flatbuffer.builtin(table, operator) not in CONVOLUTIONS:
+        if verify.builtin_op(table, operator) not in CONVOLUTIONS:
             continue
         stored = [tensors[dequantized_from.get(index, index)] for index in operator["inputs"][1:3]]
         if any(tensor.get("type", 0) not in FLOAT_TYPES for tensor in stored):
@@ -84,7 +85,7 @@ def read_convolutions(file: Path) -> dict[str, tuple[Floats, Floats]]:
     return weights
 
 
-def _values(table: flatbuffer.Table, data: bytes, tensor: flatbuffer.Table) -> Floats:
+def _values(table: Table, data: bytes, tensor: Table) -> Floats:
     start, length = table["buffers"][tensor["buffer"]]["data"]
     array = np.frombuffer(data[start : start + length], FLOAT_TYPES[tensor.get("type", 0)])
     return np.asarray(array.reshape(tensor["shape"]), np.float32)

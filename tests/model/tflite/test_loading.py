@@ -21,7 +21,8 @@ from model.segmenter import Segmenter
 from model.serving.settings import Settings
 from model.tflite import card as cards
 from model.tflite.card import ModelCard
-from model.tflite.pool import RUNTIME, Engine, Wanted
+from model.tflite.probe import TensorHints, probe
+from model.tflite.runtime import RUNTIME
 from tests.support.paths import MODELS, ROOT
 
 WIDTH, HEIGHT = 160, 96
@@ -177,19 +178,19 @@ def test_the_card_picks_an_output_by_name_or_number(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "several.tflite", tmp_path))
     plain = Segmenter(Settings(model_uri=str(file)))
     assert "of 3 outputs" in plain.notes[0]
-    coarse = next(i for i in range(3) if i != plain.engine.output.index and _is_map(file, i))
+    coarse = next(i for i in range(3) if i != plain.model.output.index and _is_map(file, i))
     cards.embed(file, ModelCard().with_values({"output": coarse, "labels": ["a", "b", "c", "d"]}))
     model = Segmenter(Settings(model_uri=str(file)))
-    assert (model.engine.output.index, model.engine.output.size_wh, model.notes) == (coarse, (10, 6), [])
+    assert (model.model.output.index, model.model.output.size_wh, model.notes) == (coarse, (10, 6), ())
     file.write_bytes((MODELS / "served" / "several.tflite").read_bytes())
     cards.embed(file, ModelCard().with_values({"output": "depth", "labels": ["a", "b", "c", "d"]}))
-    with pytest.raises(ModelRejected, match="wants the output 'depth'"):
+    with pytest.raises(ModelRejected, match="output 'depth' is not a segmentation output"):
         Segmenter(Settings(model_uri=str(file)))
 
 
 def _is_map(file: Path, index: int) -> bool:
     try:
-        Engine(file, 1, Wanted(output=index))
+        probe(file, TensorHints(output=index))
     except ModelRejected:
         return False
     return True
@@ -250,13 +251,13 @@ def test_a_card_lays_over_metadata_and_metadata_over_guesses(tmp_path: Path) -> 
     [
         ("classifier", "looks like a classifier"),
         ("five-channels", "5 channels"),
-        ("no-image", "not that of an image"),
+        ("no-image", "not an image"),
         ("two-inputs", "2 inputs"),
         ("custom-op", "needs the op Betainc"),
         ("mediapipe-op", "needs the op MaxPoolingWithArgmax2D|cannot load"),
         ("truncated", "truncated or damaged"),
         ("text", "truncated or damaged"),
-        ("no-model", "is no TFLite model"),
+        ("no-model", "is not a TFLite model"),
     ],
 )
 def test_a_model_that_cannot_serve_is_refused_in_one_line(name: str, reason: str) -> None:
@@ -270,7 +271,7 @@ def test_a_model_that_cannot_serve_is_refused_in_one_line(name: str, reason: str
 def test_a_card_for_other_classes_is_refused(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "classes.tflite", tmp_path))
     cards.embed(file, ModelCard())
-    with pytest.raises(ModelRejected, match="names 2 classes, the model has 4"):
+    with pytest.raises(ModelRejected, match="has 2 labels, but the model has 4 classes"):
         Segmenter(Settings(model_uri=str(file)))
 
 

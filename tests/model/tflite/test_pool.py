@@ -11,17 +11,18 @@ import pytest
 from model.errors import Busy, InferenceFailed, ModelNotFound
 from model.segmenter import Segmenter
 from model.serving.settings import BUNDLED_MODEL, Settings
-from model.tflite.pool import Engine
+from model.tflite.pool import InterpreterPool
+from model.tflite.probe import probe
 
 
 def test_the_shapes_are_read_from_the_model() -> None:
-    pets = Engine(BUNDLED_MODEL, 1)
-    assert pets.input_wh == (256, 256)
-    assert pets.classes == 1
+    pets = probe(BUNDLED_MODEL)
+    assert pets.input.size_wh == (256, 256)
+    assert pets.output.channels == 1
 
 
 def test_many_threads_get_what_one_gets() -> None:
-    pets = Engine(BUNDLED_MODEL, 3)
+    pets = InterpreterPool(probe(BUNDLED_MODEL), 3)
     tensors = np.random.default_rng(5).normal(size=(8, 1, 256, 256, 3)).astype(np.float32)
 
     def infer(tensor):
@@ -36,7 +37,7 @@ def test_many_threads_get_what_one_gets() -> None:
 
 
 def test_who_waits_longer_than_the_limit_is_told_to_come_back() -> None:
-    pets = Engine(BUNDLED_MODEL, 1)
+    pets = InterpreterPool(probe(BUNDLED_MODEL), 1)
     with pets.borrow(1), pytest.raises(Busy), pets.borrow(0.01):
         pass
     with pets.borrow(0.01):
@@ -44,7 +45,7 @@ def test_who_waits_longer_than_the_limit_is_told_to_come_back() -> None:
 
 
 def test_who_waits_gets_the_interpreter_that_comes_free() -> None:
-    pets = Engine(BUNDLED_MODEL, 1)
+    pets = InterpreterPool(probe(BUNDLED_MODEL), 1)
     got = threading.Event()
 
     def wait() -> None:
@@ -59,7 +60,7 @@ def test_who_waits_gets_the_interpreter_that_comes_free() -> None:
 
 
 def test_an_interpreter_that_failed_is_replaced() -> None:
-    pets = Engine(BUNDLED_MODEL, 1)
+    pets = InterpreterPool(probe(BUNDLED_MODEL), 1)
 
     class Broken:
         def get_input_details(self):

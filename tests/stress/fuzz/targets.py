@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 
 from model.errors import ModelRejected, PhotoError
 from model.image import decode
-from model.tflite import card, flatbuffer, metadata
+from model.tflite import card, metadata, verify
 from tests.stress.hostile.forms import forms
 from tests.stress.hostile.photos import FORMATS, sample_photo
 from tests.support.paths import ROOT
@@ -78,18 +78,18 @@ def read_card(data: bytes) -> None:
 
 def read_metadata(data: bytes) -> None:
     """Read standard metadata."""
-    model = {"metadata": [{"name": metadata.NAME, "buffer": 0}], "buffers": [{"data": (0, len(data))}]}
+    model = {"metadata": [{"name": metadata.BUFFER_NAME, "buffer": 0}], "buffers": [{"data": (0, len(data))}]}
     try:
         values = metadata.read(_file(data), model, 0) or {}
         card.ModelCard().with_values(values)
-    except (metadata.Unreadable, ModelRejected):
+    except (metadata.InvalidMetadata, ModelRejected):
         return
 
 
 def read_model(data: bytes) -> None:
     """Read a model's tables."""
     try:
-        flatbuffer.read(_file(data))
+        verify.read_model(_file(data))
     except ModelRejected:
         return
 
@@ -125,8 +125,8 @@ def _metadata() -> list[bytes]:
 
 
 def _metadata_of(file: Path) -> bytes:
-    model = flatbuffer.read(file)
-    places = [entry["buffer"] for entry in model["metadata"] if entry["name"] == metadata.NAME]
+    model = verify.read_model(file)
+    places = [entry["buffer"] for entry in model["metadata"] if entry["name"] == metadata.BUFFER_NAME]
     start, size = model["buffers"][places[0]]["data"]
     return file.read_bytes()[start : start + size]
 

@@ -51,12 +51,12 @@ def main() -> None:
         print(seed, args.models[number].stem, flush=True)
         file.write_bytes(damaged(whole[number], rng))
         try:
-            engine, card, _ = loading.load(file, 1)
+            loaded = loading.load(file, 1)
         except ModelRejected as error:
             ends["refused by " + ("the checks" if "truncated or damaged" in str(error) else "the runtime")] += 1
         else:
-            ends[f"served ({card.source})"] += 1
-            del engine
+            ends[f"served ({loaded.card.source})"] += 1
+            del loaded
     print(dict(ends))
 
 

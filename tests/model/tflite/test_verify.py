@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import ModelRejected
 from model.serving.settings import BUNDLED_MODEL
-from model.tflite import flatbuffer
+from model.tflite import verify
 from tests.support.paths import MODELS, ROOT
 
 SERVED = sorted((MODELS / "served").iterdir())
@@ -18,9 +18,9 @@ TRIES = 300
 
 @pytest.mark.parametrize("file", SERVED, ids=lambda file: file.stem)
 def test_a_whole_model_is_read(file) -> None:
-    model = flatbuffer.read(file)
-    assert model["graphs"][0]["inputs"]
-    assert model["graphs"][0]["operators"]
+    model = verify.read_model(file)
+    assert model["subgraphs"][0]["inputs"]
+    assert model["subgraphs"][0]["operators"]
 
 
 def test_a_model_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_model_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
         for part in range(1, 40):
             file.write_bytes(whole[: len(whole) * part // 40])
             with pytest.raises(ModelRejected):
-                flatbuffer.read(file)
+                verify.read_model(file)
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", bytes(8), b"\x08\0\0\0TFL3", b"\xff\xff\xff\xffTFL3" + bytes(100)])
@@ -37,7 +37,7 @@ def test_what_is_no_model_is_refused(data, tmp_path: Path) -> None:
     file = tmp_path / "nothing.tflite"
     file.write_bytes(data)
     with pytest.raises(ModelRejected):
-        flatbuffer.read(file)
+        verify.read_model(file)
 
 
 def test_damaged_models_are_refused_or_run_but_never_end_the_process(tmp_path: Path) -> None:
