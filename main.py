@@ -18,7 +18,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from model import errors
 from model.gcs import events
-from model.options import NAMES, Options
+from model.options import OPTION_NAMES, Options
 from model.serving import cloud_logging, http_headers, malloc, request_body
 from model.serving.model_loader import ModelLoader
 from model.serving.settings import Settings
@@ -122,14 +122,14 @@ def predict(request: flask.Request) -> flask.Response:
     """Answer a photo with the raw output tensor as nested lists, as clients of the original article expect it."""
     segmenter = require_model(request)
     photo = request_body.read_photo(request, settings.max_upload_bytes, settings.request_timeout_s)
-    return json_response({"result": segmenter.raw(photo).tolist()})
+    return json_response({"result": segmenter.raw_output(photo).tolist()})
 
 
 def describe(_: flask.Request) -> flask.Response:
     """Answer with a description of the model, the options, the limits and the names of masks."""
     description = {
-        **loader.segmenter().about(),
-        "options": NAMES,
+        **loader.segmenter().describe(),
+        "options": OPTION_NAMES,
         "limits": {"upload_bytes": settings.max_upload_bytes, "pixels": settings.max_pixels},
         "events": events.name_templates(buckets) if buckets.mask_bucket else None,
     }

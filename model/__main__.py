@@ -1,4 +1,4 @@
-"""Segment photos on this machine, with no server: `python -m model photo.jpg`."""
+"""Segment photos without a server: `python -m model photo.jpg`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.errors import SilhouetteError
-from model.options import OUTPUTS, SIZES, Options
+from model.options import OUTPUT_NAMES, SIZES, Options
 from model.segmenter import Segmenter
+from model.serving.model_loader import open_segmenter
 from model.serving.settings import Settings
 
 
 def main() -> int:
-    """Segment each photo named, and go on past those that fail.
+    """Segment the photos that the command line names; one that fails does not stop the rest.
 
-    returns: the exit code: 0 when all worked, 1 when one failed or the model could not be loaded
+    Returns:
+        The exit code: 0 if all succeeded, 1 if one failed or the model could not be loaded.
     """
-    args = _arguments()
+    args = _parser().parse_args()
     settings = Settings.from_env()
     if args.model:
         settings = replace(settings, model_uri=args.model)
-    asked = {"output": args.output, "size": args.size, "threshold": args.threshold, "class": args.class_name}
+    values = {"output": args.output, "size": args.size, "threshold": args.threshold, "class": args.class_name}
     try:
-        segmenter = Segmenter(settings)
-        options = Options.parse({name: value for name, value in asked.items() if value is not None}, segmenter.card)
+        segmenter = open_segmenter(settings)
+        options = Options.parse({name: value for name, value in values.items() if value is not None}, segmenter.card)
     except SilhouetteError as error:
         print(error, file=sys.stderr)
         return 1
@@ -35,31 +37,34 @@ def main() -> int:
 
 
 def _segment(segmenter: Segmenter, photo: Path, options: Options, out: Path | None) -> int:
+    """Segment a photo and write the output; return the exit code."""
     suffix = ".json" if options.output == "json" else ".png"
     target = out or photo.parent
     if target.is_dir():
         target = target / f"{photo.stem}-{options.output}{suffix}"
     try:
-        answer = segmenter.segment(photo.read_bytes(), options)
-        target.write_bytes(answer.body)
+        result = segmenter.segment(photo.read_bytes(), options)
+        target.write_bytes(result.body)
     except (SilhouetteError, OSError) as error:
         print(f"{photo}: {error}", file=sys.stderr)
         return 1
-    stages = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in answer.stages_ms.items())
+    stages = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in result.stages_ms.items())
     print(f"{photo} -> {target} ({stages})")
     return 0
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m model", description="Segment photos here, with no server.")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model", description="Segment photos without a server.")
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
-    parser.add_argument("--model", help="a .tflite; the bundled one where neither this nor MODEL_URI names one")
-    parser.add_argument("--output", choices=OUTPUTS, default="mask")
-    parser.add_argument("--size", choices=SIZES, default="photo")
-    parser.add_argument("--threshold", help="score from which on a pixel is object, 0 to 1")
-    parser.add_argument("--class", dest="class_name", metavar="NAME", help="answer about this class alone")
-    parser.add_argument("--out", type=Path, metavar="FILE|FOLDER", help="where to write; beside the photo otherwise")
-    return parser.parse_args()
+    parser.add_argument("--model", help="a .tflite file (default: MODEL_URI, or else the bundled model)")
+    parser.add_argument("--output", choices=OUTPUT_NAMES, default="mask", help="what to write (default: mask)")
+    parser.add_argument("--size", choices=SIZES, default="photo", help="size of the output (default: photo)")
+    parser.add_argument(
+        "--threshold", help="score from which a pixel belongs to the object, 0 to 1 (default: the model card's)"
+    )
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="only this class (default: all)")
+    parser.add_argument("--out", type=Path, metavar="FILE|FOLDER", help="where to write (default: beside the photo)")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,36 +1,45 @@
-"""Everything that can go wrong, as one tree that knows no HTTP.
+"""The exceptions that the function raises. They know nothing of HTTP; main.py maps each to a status.
 
 SilhouetteError
-|- PhotoError        the caller's photo or options
-|  |- EmptyBody, NotAPhoto, BrokenPhoto, PhotoTooLarge, UploadTooSlow, BadOption
-|- ModelError        the model, or the runtime that runs it
-|  |- ModelNotFound, ModelRejected, InferenceFailed
-|- Busy              too many requests at once
-|- BadEvent          a storage event that cannot be read
-`- StorageFailed     Cloud Storage does not do its part now
+|- PhotoError           the request is invalid: its photo or its options
+|  |- EmptyBody         it contains no photo
+|  |- NotAPhoto         the data is not an image in a supported format
+|  |- BrokenPhoto       the image is truncated or damaged
+|  |- PhotoTooLarge     too many bytes or too many pixels
+|  |- UploadTooSlow     the body did not arrive in time
+|  `- BadOption         an unknown option or an invalid value
+|- ModelError           the model cannot be used
+|  |- ModelNotFound     its file does not exist or cannot be downloaded
+|  |- ModelRejected     its file is not a segmentation model that this runtime can run
+|  `- InferenceFailed   the runtime failed on a valid input
+|- Busy                 no interpreter became free in time
+|- BadEvent             a malformed storage event
+`- StorageFailed        Cloud Storage is temporarily unavailable
+
+The name of a class is also its public error code: NotAPhoto is `not-a-photo`.
 """
 
 from __future__ import annotations
 
 
 class SilhouetteError(Exception):
-    """The root. Its text is for the caller: what is wrong, and nothing of the inside."""
+    """The base class. The message goes to the caller: what is wrong and what to do, without internal details."""
 
 
 class PhotoError(SilhouetteError):
-    """The request is at fault; sending it again changes nothing."""
+    """The request is invalid; sending it again gives the same error."""
 
 
 class EmptyBody(PhotoError):
-    """No photo came."""
+    """The request contains no photo."""
 
 
 class NotAPhoto(PhotoError):
-    """The bytes are of no image format that is read here."""
+    """The data is not an image in a supported format."""
 
 
 class BrokenPhoto(PhotoError):
-    """The format is known, but the image is truncated or damaged."""
+    """The image is in a supported format, but truncated or damaged."""
 
 
 class PhotoTooLarge(PhotoError):
@@ -38,41 +47,41 @@ class PhotoTooLarge(PhotoError):
 
 
 class UploadTooSlow(PhotoError):
-    """The photo was not here in time."""
+    """The request body did not arrive within the time limit."""
 
 
 class BadOption(PhotoError):
-    """An option has an unknown name or an impossible value."""
+    """An option has an unknown name or an invalid value."""
 
 
 class ModelError(SilhouetteError):
-    """The model is at fault, whatever the photo."""
+    """The model cannot be used, whatever the photo."""
 
 
 class ModelNotFound(ModelError):
-    """Nothing is where the model should be, or it cannot be reached now."""
+    """The model's file does not exist, or cannot be downloaded at the moment."""
 
 
 class ModelRejected(ModelError):
-    """The file is there, but no segmentation model that this runtime can serve."""
+    """The file is not a segmentation model that this runtime can run."""
 
 
 class InferenceFailed(ModelError):
-    """The runtime gave up on a tensor that fits the model."""
+    """The runtime failed on an input tensor that matches the model."""
 
 
 class Busy(SilhouetteError):
-    """No interpreter came free within the time a request may wait."""
+    """No interpreter became free within the time that a request may wait."""
 
 
 class BadEvent(SilhouetteError):
-    """An event came that is no whole CloudEvent about an object."""
+    """The event is not a complete CloudEvent about a Cloud Storage object."""
 
 
 class StorageFailed(SilhouetteError):
-    """A photo cannot be read, or a mask not be written, for reasons that may pass."""
+    """A photo could not be read, or a mask not be written, because of a transient error of Cloud Storage."""
 
 
 def code_of(name: str) -> str:
-    """Turn a class's name into a code: NotAPhoto into not-a-photo."""
+    """Return the error code for a class name: `not-a-photo` for NotAPhoto."""
     return "".join("-" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("-")

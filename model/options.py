@@ -1,4 +1,4 @@
-"""What a caller may ask of one request."""
+"""The options of one request: their names, values and defaults."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from model.errors import BadOption
 from model.tflite.card import ModelCard
 
-OUTPUTS = ("mask", "probability", "overlay", "cutout", "json")
+OPTION_NAMES = ("output", "threshold", "size", "class")
+OUTPUT_NAMES = ("mask", "probability", "overlay", "cutout", "json")  # outputs.OUTPUTS has a function for each
 SIZES = ("photo", "model")
-NAMES = ("output", "threshold", "size", "class")
+SHOWN_CHARS = 40  # of an invalid name or value, in the error message
 
 
 @dataclass(frozen=True)
 class Options:
-    """One request's options.
+    """The options of one request.
 
-    output: one of OUTPUTS
-    threshold: score from which on a pixel is object, above 0 and at most 1
-    size: "photo", or "model" for the mask as the model sees it
-    class_id: the one class that the answer is about; None for all
+    Attributes:
+        output: One of OUTPUT_NAMES.
+        threshold: The score from which a pixel belongs to the object, above 0 and at most 1.
+        size: One of SIZES: the output has the size of the photo, or that of the model's output.
+        class_id: The only class to output; None for all.
     """
 
     output: str
@@ -30,25 +32,33 @@ class Options:
 
     @classmethod
     def parse(cls, values: Mapping[str, str], card: ModelCard) -> Options:
-        """Read options from strings, what is missing from the model's card.
+        """Parse options, such as those of a query string.
 
-        raises: BadOption
+        Args:
+            values: The options by name; missing ones have the default.
+            card: The model's card, which has the default threshold and the names of the classes.
+
+        Returns:
+            The options.
+
+        Raises:
+            BadOption: If a name is unknown or a value is invalid.
         """
         for name in values:
-            if name not in NAMES:
-                raise BadOption(f"there is no option {name[:40]!r}; the options are {', '.join(NAMES)}")
+            if name not in OPTION_NAMES:
+                raise BadOption(f"unknown option {name[:SHOWN_CHARS]!r}; the options are {', '.join(OPTION_NAMES)}")
         label = values.get("class")
         return cls(
-            output=_one_of("output", values.get("output", "mask"), OUTPUTS),
+            output=_choice("output", values.get("output", "mask"), OUTPUT_NAMES),
             threshold=_threshold(values["threshold"]) if "threshold" in values else card.threshold,
-            size=_one_of("size", values.get("size", "photo"), SIZES),
-            class_id=None if label is None else card.labels.index(_one_of("class", label, card.labels)),
+            size=_choice("size", values.get("size", "photo"), SIZES),
+            class_id=None if label is None else card.labels.index(_choice("class", label, card.labels)),
         )
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise BadOption(f"{name} must be one of {', '.join(choices)}; it was {value[:40]!r}")
+        raise BadOption(f"{name} must be one of {', '.join(choices)}, not {value[:SHOWN_CHARS]!r}")
     return value
 
 
@@ -58,5 +68,5 @@ def _threshold(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= 1:
-        raise BadOption(f"threshold must be a number above 0 and at most 1; it was {text[:40]!r}")
+        raise BadOption(f"threshold must be a number greater than 0 and at most 1, not {text[:SHOWN_CHARS]!r}")
     return value

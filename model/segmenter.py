@@ -1,43 +1,56 @@
-"""The whole story of a photo, from bytes to bytes."""
+"""The pipeline of a request: from an uploaded photo to the encoded output."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.gcs import download
-from model.image import decode, encode, preprocess, resize, score_map
+from model.image import decode, preprocess, score_map
+from model.image.decode import DecodedPhoto
 from model.options import Options
-from model.serving.settings import Settings
+from model.outputs import OUTPUTS, SegmentedPhoto
 from model.tflite import loading, runtime
 
 
 class Stopwatch:
-    """Milliseconds by stage, in the order the stages ended."""
+    """Measures the stages of a request.
+
+    Attributes:
+        ms: Milliseconds by stage, in the order in which the stages ended.
+    """
 
     def __init__(self) -> None:
+        """Start the first stage."""
         self.ms: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def mark(self, stage: str) -> None:
-        """Give a stage the time since the stage before it."""
+        """End a stage: it has taken the time since the last one ended."""
         now = time.perf_counter()
         self.ms[stage] = (now - self._last) * 1000
         self._last = now
 
-    def take(self, stages_ms: dict[str, float]) -> None:
-        """Take over the stages that another watch has measured since the last."""
+    def merge(self, stages_ms: dict[str, float]) -> None:
+        """Add stages that another stopwatch has measured since the last one ended."""
         self.ms |= stages_ms
         self._last = time.perf_counter()
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a caller gets, how large the photo was, and the milliseconds that each stage took."""
+class SegmentResult:
+    """The output for one photo.
+
+    Attributes:
+        body: The encoded output.
+        content_type: Its media type.
+        photo_wh: Width and height of the photo, upright.
+        stages_ms: Milliseconds that each stage took.
+    """
 
     body: bytes
     content_type: str
@@ -46,102 +59,112 @@ class Answer:
 
 
 class Segmenter:
-    """One model, loaded, and what it says of photos.
+    """A loaded model that segments photos. Any number of threads may use it at once.
 
-    card: what the model's tensors mean
-    sha256: of the model's file, in hex
-    notes: what is out of the ordinary about the model, in words
+    Attributes:
+        model: The loaded model.
+        card: What its tensors mean; the model's card, but for the version of a downloaded model.
+        sha256: Checksum of the model's file, in hex.
+        notes: What is unusual about the model, for the log.
     """
 
-    def __init__(self, settings: Settings, model_file: download.ModelFile | None = None) -> None:
-        """Load the model.
+    def __init__(
+        self,
+        file: Path,
+        sha256: str,
+        *,
+        interpreters: int,
+        wait_limit_s: float,
+        max_pixels: int,
+        generation: str = "",
+    ) -> None:
+        """Load a model.
 
-        model_file: the model's file; by default the one that the settings name
-        raises: ModelNotFound, ModelRejected
+        Args:
+            file: The .tflite file.
+            sha256: Its checksum, in hex.
+            interpreters: How many photos may be processed at once.
+            wait_limit_s: How long a photo may wait for an interpreter.
+            max_pixels: The largest photo, in pixels.
+            generation: The generation of the Cloud Storage object that the file was downloaded from. If given, it is
+                reported as the model's version.
+
+        Raises:
+            ModelRejected: If the file is not a segmentation model that this runtime can run.
         """
-        if model_file is None:
-            model_file = download.get_model_file(
-                settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s
-            )
-        self.settings = settings
-        self.sha256 = model_file.sha256
-        self.model = loading.load(model_file.path, settings.interpreters)
+        self.sha256 = sha256
+        self.model = loading.load(file, interpreters)
         self.card, self.notes = self.model.card, self.model.notes
-        self.card_version = self.card.version
-        if model_file.generation:
-            self.card = replace(self.card, version=model_file.generation)
+        self._card_version = self.card.version
+        if generation:
+            self.card = replace(self.card, version=generation)
+        self._wait_limit_s = wait_limit_s
+        self._max_pixels = max_pixels
 
-    def segment(self, data: bytes, options: Options) -> Answer:
-        """Turn an uploaded photo into what its options ask for.
+    def segment(self, data: bytes, options: Options) -> SegmentResult:
+        """Segment a photo.
 
-        It waits for an interpreter before anything is decoded: who waits holds bytes, not pixels.
-        raises: PhotoError, InferenceFailed, Busy
+        It waits for an interpreter before it decodes the photo, so that waiting requests hold only the uploaded bytes.
+
+        Args:
+            data: The photo as uploaded.
+            options: What to output.
+
+        Returns:
+            The encoded output.
+
+        Raises:
+            PhotoError: If the photo cannot be decoded or is too large.
+            Busy: If no interpreter becomes free in time.
+            InferenceFailed: If the runtime fails.
         """
-        watch = Stopwatch()
-        with self.model.pool.borrow(self.settings.wait_limit_s) as interpreter:
+        watch, output = Stopwatch(), OUTPUTS[options.output]
+        covering_wh = None if output.shows_photo and options.size == "photo" else self.model.input.max_wh
+        with self.model.pool.borrow(self._wait_limit_s) as interpreter:
             watch.mark("wait")
-            shot = decode.decode(data, self._enough_wh(options), self.settings.max_pixels)
+            photo = decode.decode(data, covering_wh, self._max_pixels)
             watch.mark("decode")
-            size_wh = self.model.input.size_for(shot.size_wh)
-            output = self._infer(interpreter, shot.pixels, size_wh)
-            scores = loading.scores(output, self.model.output, size_wh, self.card)
+            scores = self._scores(interpreter, photo)
             watch.mark("infer")
-            box = self._box(scores, shot, size_wh)
-            asked_wh = _asked_wh(options, shot, box)
-            picture = self._picture(scores, options, asked_wh, box)
+            output_wh = scores.size_wh if options.size == "model" else photo.size_wh
+            encode = output.render(SegmentedPhoto(photo.pixels, scores, output_wh), options, self.card)
             watch.mark("mask")
-            body = self._encode(shot.pixels, picture, options, asked_wh)
+            body = encode()
             watch.mark("encode")
-        content_type = "application/json" if options.output == "json" else "image/png"
-        return Answer(body, content_type, shot.size_wh, watch.ms)
+        return SegmentResult(body, output.content_type, photo.size_wh, watch.ms)
 
-    def raw(self, data: bytes) -> NDArray[Any]:
-        """Run the model on a photo and give its output tensor as it is.
+    def raw_output(self, data: bytes) -> NDArray[Any]:
+        """Return the model's output tensor for a photo.
 
-        raises: PhotoError, InferenceFailed, Busy
+        Args:
+            data: The photo as uploaded.
+
+        Returns:
+            The tensor, of the model's own shape and dtype.
+
+        Raises:
+            PhotoError: If the photo cannot be decoded or is too large.
+            Busy: If no interpreter becomes free in time.
+            InferenceFailed: If the runtime fails.
         """
-        with self.model.pool.borrow(self.settings.wait_limit_s) as interpreter:
-            shot = decode.decode(data, self.model.input.max_wh, self.settings.max_pixels)
-            return self._infer(interpreter, shot.pixels, self.model.input.size_for(shot.size_wh))
+        with self.model.pool.borrow(self._wait_limit_s) as interpreter:
+            photo = decode.decode(data, self.model.input.max_wh, self._max_pixels)
+            return self._infer(interpreter, photo.pixels, self.model.input.size_for(photo.size_wh))
 
-    def _infer(self, interpreter: Any, pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[Any]:
-        """Run the model on pixels at an input size, and give its output tensor as it is."""
-        return self.model.pool.run(interpreter, preprocess.to_input(pixels, size_wh, self.card, self.model.input))
-
-    def about(self) -> dict[str, Any]:
-        """Say what the model is, what it takes and what it gives, as it goes into JSON."""
-        card, taken, given = self.card, self.model.input, self.model.output
-        size_wh = taken.size_wh or (None, None)
+    def describe(self) -> dict[str, Any]:
+        """Return what the model is, its input and its output, as values for JSON."""
+        card = self.card
         return {
             "name": card.name,
             "version": card.version,
-            "card_version": self.card_version,
+            "card_version": self._card_version,
             "sha256": self.sha256,
             "description": card.description,
             "licence": card.licence,
             "card": card.source,
             "notes": self.notes,
-            "input": {
-                "width": size_wh[0],
-                "height": size_wh[1],
-                "channels": taken.channels,
-                "axes": taken.axes,
-                "dtype": taken.dtype.name,
-                "scale": taken.scale,
-                "zero_point": taken.zero_point,
-                **{name: getattr(card, name) for name in ("order", "mean", "std", "fit", "fill")},
-            },
-            "output": {
-                "index": given.index,
-                "name": given.name,
-                "width": given.size_wh[0] if taken.size_wh else None,
-                "height": given.size_wh[1] if taken.size_wh else None,
-                "channels": given.channels,
-                "axes": given.axes,
-                "dtype": given.dtype.name,
-                "scale": given.scale,
-                "zero_point": given.zero_point,
-            },
+            "input": self._describe_input(),
+            "output": self._describe_output(),
             "activation": card.activation,
             "threshold": card.threshold,
             "background": card.background,
@@ -149,58 +172,41 @@ class Segmenter:
             "runtime": runtime.RUNTIME,
         }
 
-    def _enough_wh(self, options: Options) -> tuple[int, int] | None:
-        """Tell how far to decode: what shows the photo itself needs all of it."""
-        whole = options.output in ("overlay", "cutout") and options.size == "photo"
-        return None if whole else self.model.input.max_wh
+    def _scores(self, interpreter: Any, photo: DecodedPhoto) -> score_map.ScoreMap:
+        input_wh = self.model.input.size_for(photo.size_wh)
+        output = self._infer(interpreter, photo.pixels, input_wh)
+        height, width = photo.pixels.shape[:2]
+        box = preprocess.photo_box((width, height), input_wh, self.card.fit)
+        return score_map.from_output(output, self.model.output, self.card, input_wh, box)
 
-    def _picture(
-        self, scores: score_map.Scores, options: Options, size_wh: tuple[int, int], box: resize.Box
-    ) -> NDArray[np.uint8]:
-        """Make what the output shows: uint8 (H, W) class ids, probability or alpha of 0-255; or the bits of a mask."""
-        background = self.card.background
-        if options.output == "probability":
-            return score_map.probability(scores, options.class_id, size_wh, background, box)
-        if options.output == "cutout":
-            return score_map.alpha(scores, options.class_id, options.threshold, size_wh, background, box)
-        if self._one_bit(options) and options.class_id is None and scores.ndim == 3:
-            return score_map.bits(scores, options.threshold, size_wh, background, box)
-        ids = score_map.from_scores(scores, options.threshold, size_wh, background, box)
-        if not self._one_bit(options):
-            return ids
-        thing = 0 if background == 1 else 1
-        return np.packbits(ids == (thing if options.class_id is None else options.class_id), axis=1)
+    def _infer(self, interpreter: Any, pixels: NDArray[np.uint8], input_wh: tuple[int, int]) -> NDArray[Any]:
+        return self.model.pool.run(interpreter, preprocess.to_input(pixels, input_wh, self.card, self.model.input))
 
-    def _one_bit(self, options: Options) -> bool:
-        """Tell whether the mask asked for says no more than yes and no."""
-        return options.output == "mask" and (options.class_id is not None or len(self.card.labels) == 2)
+    def _describe_input(self) -> dict[str, Any]:
+        spec = self.model.input
+        width, height = spec.size_wh or (None, None)
+        return {
+            "width": width,
+            "height": height,
+            "channels": spec.channels,
+            "axes": spec.axes,
+            "dtype": spec.dtype.name,
+            "scale": spec.scale,
+            "zero_point": spec.zero_point,
+            **{name: getattr(self.card, name) for name in ("order", "mean", "std", "fit", "fill")},
+        }
 
-    def _box(self, scores: score_map.Scores, shot: decode.Photo, input_wh: tuple[int, int]) -> resize.Box:
-        """Tell which part of the scores shows the photo, in pixels of theirs."""
-        height, width = shot.pixels.shape[:2]
-        left, top, right, bottom = preprocess.placement((width, height), input_wh, self.card.fit)
-        x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
-        return left * x, top * y, right * x, bottom * y
-
-    def _encode(
-        self, pixels: NDArray[np.uint8], picture: NDArray[np.uint8], options: Options, size_wh: tuple[int, int]
-    ) -> bytes:
-        match options.output:
-            case "probability":
-                return encode.grey_png(picture)
-            case "cutout":
-                return encode.cutout_png(resize.bilinear(pixels, size_wh), picture)
-            case "overlay":
-                return encode.overlay_png(resize.bilinear(pixels, size_wh), picture, self.card, options.class_id)
-            case "json":
-                return encode.summary_json(picture, self.card, options.class_id)
-        if self._one_bit(options):
-            return encode.binary_png(picture, size_wh[0])
-        return encode.palette_png(picture, self.card)
-
-
-def _asked_wh(options: Options, shot: decode.Photo, box: resize.Box) -> tuple[int, int]:
-    """Give the size of the answer: the photo's own, or the model's."""
-    if options.size == "model":
-        return max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
-    return shot.size_wh
+    def _describe_output(self) -> dict[str, Any]:
+        spec = self.model.output
+        width, height = spec.size_wh if self.model.input.size_wh else (None, None)
+        return {
+            "index": spec.index,
+            "name": spec.name,
+            "width": width,
+            "height": height,
+            "channels": spec.channels,
+            "axes": spec.axes,
+            "dtype": spec.dtype.name,
+            "scale": spec.scale,
+            "zero_point": spec.zero_point,
+        }

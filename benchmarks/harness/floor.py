@@ -20,7 +20,7 @@ from benchmarks.harness import masks
 from benchmarks.harness.options import MODEL
 from benchmarks.harness.photos import Photo
 from model.image import encode as image_encode
-from model.image import score_map
+from model.image.score_map import ScoreMap
 
 try:
     from tflite_runtime.interpreter import Interpreter
@@ -124,7 +124,7 @@ class Floor:
 
     def mask_by_bands(self, scores: Scores) -> Image.Image:
         """Enlarge, apply the threshold and pack band by band, as the function does."""
-        packed = score_map.bits(scores[..., np.newaxis], self.card["threshold"], self.size_wh)
+        packed = ScoreMap(scores[..., np.newaxis]).packed(self.size_wh, self.card["threshold"], 1)
         return Image.frombytes("1", self.size_wh, packed.tobytes())
 
     def enlarged(self, scores: Scores) -> Image.Image:

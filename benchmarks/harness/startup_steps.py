@@ -40,15 +40,15 @@ def measure(data: bytes, started: float) -> dict[str, float]:
     from model.tflite import runtime  # noqa: F401
 
     end_of("import the TFLite runtime")
-    from model import options, segmenter
+    from model import options, segmenter  # noqa: F401
     from model.gcs import download
-    from model.serving import settings
+    from model.serving import model_loader, settings
 
     end_of("import our own modules")
     config = settings.Settings.from_env()
     model = download.local_model_file(config.model_uri)
     end_of("compute the model's checksum")
-    ours = segmenter.Segmenter(config, model)
+    ours = model_loader.open_segmenter(config, model)
     end_of("load the model: validation, interpreter, XNNPACK weights")
     default = options.Options.parse({}, ours.card)
     ours.segment(data, default)

@@ -1,4 +1,4 @@
-"""Uploaded bytes to upright RGB pixels, guarded."""
+"""Decode uploaded images, which may be of any format, size and state of damage, to upright RGB pixels."""
 
 from __future__ import annotations
 
@@ -13,106 +13,131 @@ from PIL import Image, UnidentifiedImageError
 from model.errors import BrokenPhoto, EmptyBody, NotAPhoto, PhotoTooLarge
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF")  # JPEG includes MPO
-HEAVY = ("WEBP", "AVIF")  # whose decoders hold a photo up to four times: so these may have half the pixels
-ORIENTATION = 0x0112  # the EXIF tag
-SIDEWAYS = (5, 6, 7, 8)  # its values that swap width and height,
-UPSIDE_DOWN, LEFT_IS_RIGHT = (3, 4, 7, 8), (2, 3, 6, 7)  # and after that mirror
-STRIP_PX = 1 << 20  # what is converted at once
+MEMORY_HUNGRY_FORMATS = ("WEBP", "AVIF")  # their decoders hold up to four copies of the pixels
+STRIP_PX = 1 << 20  # pixels converted at once
 
-Image.MAX_IMAGE_PIXELS = None  # decode() holds the size against max_pixels itself, before anything is decoded
+ORIENTATION_TAG = 0x0112  # of EXIF
+# Orientations that swap width and height, and those that then mirror the rows or the columns.
+TRANSPOSED = (5, 6, 7, 8)
+ROWS_REVERSED = (3, 4, 7, 8)
+COLUMNS_REVERSED = (2, 3, 6, 7)
+
+Image.MAX_IMAGE_PIXELS = None  # decode() checks the size against max_pixels itself
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A photo as far as it was decoded.
+class DecodedPhoto:
+    """A decoded photo, upright.
 
-    pixels: uint8 (H', W', 3) RGB, 0-255, upright; may be smaller than the photo
-    size_wh: the size the photo itself has upright
+    Attributes:
+        pixels: uint8 (H', W', 3) RGB, 0-255; may be smaller than the photo.
+        size_wh: Width and height of the photo itself.
     """
 
     pixels: NDArray[np.uint8]
     size_wh: tuple[int, int]
 
 
-def decode(data: bytes, covering_wh: tuple[int, int] | None, max_pixels: int) -> Photo:
-    """Decode an upload just far enough to cover the model's input, and turn it upright.
+def decode(data: bytes, covering_wh: tuple[int, int] | None, max_pixels: int) -> DecodedPhoto:
+    """Decode a photo and turn it upright.
 
-    data: the bytes as uploaded, in any of FORMATS; of several frames, the first
-    covering_wh: the size that is enough; None for the whole photo
-    raises: EmptyBody, NotAPhoto, BrokenPhoto, PhotoTooLarge
+    A large photo is decoded at the lowest resolution that covers the model's input. A JPEG's decoder does that itself,
+    by a scaled DCT; other formats are reduced by a whole factor afterwards.
+
+    Args:
+        data: The photo as uploaded, in one of FORMATS; of an animation, the first frame is decoded.
+        covering_wh: Width and height that the result must cover, with the photo upright or on its side; None for full
+            resolution.
+        max_pixels: The limit for width times height; half of it for MEMORY_HUNGRY_FORMATS.
+
+    Returns:
+        The decoded photo.
+
+    Raises:
+        EmptyBody: If there is no data.
+        NotAPhoto: If the data is not in one of FORMATS.
+        PhotoTooLarge: If the header states more pixels than allowed. Nothing has been decoded by then.
+        BrokenPhoto: If the data is truncated or damaged.
     """
     if not data:
-        raise EmptyBody("the request has no photo in it")
+        raise EmptyBody("the request contains no photo; send one as the request body or in a form field")
     with _open(data) as image:
-        size_wh = image.size
-        limit = max_pixels // 2 if image.format in HEAVY else max_pixels
-        if size_wh[0] * size_wh[1] > limit:
-            raise PhotoTooLarge(f"the photo has {size_wh[0]} x {size_wh[1]} pixels; the limit is {limit} in all")
+        width, height = image.size
+        limit = max_pixels // 2 if image.format in MEMORY_HUNGRY_FORMATS else max_pixels
+        if width * height > limit:
+            raise PhotoTooLarge(f"the photo has {width} x {height} pixels, more than the limit of {limit}; reduce it")
         try:
-            return _load(image, size_wh, covering_wh)
-        except (Exception, MemoryError) as error:  # decoders meet broken data with whatever they happen to raise
-            raise BrokenPhoto("the photo is truncated or damaged") from error
+            return _load(image, covering_wh)
+        except (Exception, MemoryError) as error:  # decoders raise all sorts of exceptions on damaged data
+            raise BrokenPhoto("the photo is truncated or damaged; export it again") from error
 
 
 def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise NotAPhoto(f"the bytes are no image of a known format ({', '.join(FORMATS)})") from error
+        raise NotAPhoto(f"the data is not an image in a supported format ({', '.join(FORMATS)})") from error
     except Exception as error:
-        raise BrokenPhoto("the photo's header is damaged") from error
+        raise BrokenPhoto("the photo's header is damaged; export it again") from error
 
 
-def _load(image: Image.Image, size_wh: tuple[int, int], covering_wh: tuple[int, int] | None) -> Photo:
+def _load(image: Image.Image, covering_wh: tuple[int, int] | None) -> DecodedPhoto:
+    size_wh = image.size  # draft() changes it
     factor = 1
     if covering_wh:
         side = max(covering_wh)  # the photo may lie on its side
-        image.draft("RGB", (side, side))  # a JPEG at its smallest DCT scale; nothing for other formats
+        image.draft("RGB", (side, side))  # selects a JPEG's DCT scale; other formats ignore it
         factor = max(1, min(image.size) // (2 * side))
     image.load()
     orientation = _orientation(image)
-    pixels = _pixels(image, factor)
-    if orientation in SIDEWAYS:
+    pixels = _to_rgb(image, factor)
+    if orientation in TRANSPOSED:
         size_wh = size_wh[1], size_wh[0]
         pixels = pixels.swapaxes(0, 1)
-    down, across = (-1 if orientation in mirrored else 1 for mirrored in (UPSIDE_DOWN, LEFT_IS_RIGHT))
-    return Photo(np.ascontiguousarray(pixels[::down, ::across]), size_wh)
+    row_step, column_step = (-1 if orientation in values else 1 for values in (ROWS_REVERSED, COLUMNS_REVERSED))
+    return DecodedPhoto(np.ascontiguousarray(pixels[::row_step, ::column_step]), size_wh)
 
 
 def _orientation(image: Image.Image) -> int:
-    """Read the EXIF orientation; 1, upright, where the EXIF data is damaged."""
+    """Return the EXIF orientation; 1, upright, if there is none or the EXIF data is damaged."""
     try:
-        value = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # EXIF of broken cameras: the photo is still good
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # some cameras write invalid EXIF data into valid photos
         return 1
     return value if value in range(1, 9) else 1
 
 
-def _pixels(image: Image.Image, factor: int) -> NDArray[np.uint8]:
-    """Convert any mode to RGB at a whole part of the size, strip by strip: beside the image, only the result is held.
+def _to_rgb(image: Image.Image, factor: int) -> NDArray[np.uint8]:
+    """Convert an image of any mode to RGB, reduced by a factor.
 
-    returns: uint8 (H / factor, W / factor, 3), rounded up
+    It works in strips, so that only the result is held beside the image.
+
+    Returns:
+        uint8 (H / factor, W / factor, 3), rounded up.
     """
     width, height = image.size
-    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-    span = _span(image) if deep else None
+    is_deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    value_range = _value_range(image) if is_deep else None
     pixels = np.empty((-(-height // factor), -(-width // factor), 3), np.uint8)
     for top, strip in _strips(image, factor):
-        rgb = Image.fromarray(_eight_bits(_numbers(strip), *span)).convert("RGB") if span else _rgb(strip)
-        small = np.asarray(rgb.reduce(factor) if factor > 1 else rgb)
-        pixels[top // factor :][: len(small)] = small
+        if value_range:
+            rgb = Image.fromarray(_to_eight_bits(_deep_values(strip), *value_range)).convert("RGB")
+        else:
+            rgb = _flatten(strip)
+        reduced = np.asarray(rgb.reduce(factor) if factor > 1 else rgb)
+        pixels[top // factor :][: len(reduced)] = reduced
     return pixels
 
 
 def _strips(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
-    """Cut an image into strips of full width, each a multiple of the factor high, and say where each begins."""
+    """Yield strips of full width, each but the last a multiple of the factor high, with the row they begin at."""
     rows = factor * max(1, STRIP_PX // (image.width * factor))
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Convert a mode of 8 bits to RGB, with transparency laid on white."""
+def _flatten(image: Image.Image) -> Image.Image:
+    """Convert an image of 8 bits per channel to RGB, on white where it is transparent."""
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -120,16 +145,20 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _numbers(grey: Image.Image) -> NDArray[np.float32]:
+def _deep_values(grey: Image.Image) -> NDArray[np.float32]:
+    """Return the values of a grey image of more than 8 bits; those that are not finite as 0."""
     return np.nan_to_num(np.asarray(grey).astype(np.float32), posinf=0.0, neginf=0.0)
 
 
-def _span(image: Image.Image) -> tuple[float, float]:
-    """Tell what is black and white in a deep grey image: 16 bits by their full range, others by the range they use."""
-    ends = [(values.min(), values.max()) for values in (_numbers(strip) for _, strip in _strips(image, 1))]
-    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+def _value_range(image: Image.Image) -> tuple[float, float]:
+    """Return the values of black and white in a grey image of more than 8 bits.
+
+    Those of 16 bits are assumed to use the full range; others are stretched from their lowest to their highest value.
+    """
+    extremes = [(values.min(), values.max()) for values in (_deep_values(strip) for _, strip in _strips(image, 1))]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     return (0.0, 65535.0) if low >= 0 and 255 < high <= 65535 else (float(low), float(high))
 
 
-def _eight_bits(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+def _to_eight_bits(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
     return ((values - low) * (255.0 / max(high - low, 1e-9))).round().astype(np.uint8)

@@ -1,117 +1,93 @@
-"""Masks and scores as what a caller gets: PNG, overlay, cutout, JSON."""
+"""Encode pixels as PNG (https://www.w3.org/TR/png-3/)."""
 
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.tflite.card import ModelCard
-
-MASK_LEVEL, PHOTO_LEVEL = 3, 1  # zlib's: beyond these a PNG takes long and shrinks little
-TINT = 0.5  # how much of an overlay's pixel is the colour of its class
-STRIP_PX = 1 << 20  # what is tinted at once
+# zlib levels: higher ones take much longer and save little
+MASK_LEVEL = 3
+PHOTO_LEVEL = 1
 
 
-def binary_png(bits: NDArray[np.uint8], width: int) -> bytes:
-    """Write a mask of two classes.
+def binary_png(packed: NDArray[np.uint8], width: int) -> bytes:
+    """Encode a 1-bit PNG, white where a bit is set.
 
-    bits: uint8 (H, width / 8 rounded up), the first pixel in the highest bit
-    returns: a 1-bit PNG (https://www.w3.org/TR/png-3/), white where the mask is 1; written here, since Pillow
-        takes five times as long to pack and filter the bits of a large one
+    Pillow takes five times as long to pack and filter the bits of a large mask.
+
+    Args:
+        packed: uint8 (H, width / 8 rounded up), the first pixel in the most significant bit.
+        width: Width of the image in pixels.
+
+    Returns:
+        The PNG file.
     """
-    height, row_bytes = bits.shape
-    rows = np.zeros((height, 1 + row_bytes), np.uint8)  # each begins with its filter: 0, none
-    rows[:, 1:] = bits
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit, grey, no interlacing
-    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), MASK_LEVEL)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
+    height, row_bytes = packed.shape
+    rows = np.zeros((height, 1 + row_bytes), np.uint8)  # each row begins with its filter type; 0 is none
+    rows[:, 1:] = packed
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit, greyscale, not interlaced
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), MASK_LEVEL)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def palette_png(ids: NDArray[np.uint8], palette: tuple[tuple[int, int, int], ...]) -> bytes:
+    """Encode a palette PNG, whose pixel values are the class ids.
 
+    Args:
+        ids: uint8 (H, W) class ids.
+        palette: The colour of each class, RGB 0-255.
 
-def palette_png(mask: NDArray[np.uint8], card: ModelCard) -> bytes:
-    """Write a mask of many classes.
-
-    mask: uint8 (H, W) class ids
-    returns: a palette PNG whose pixel values are the class ids
+    Returns:
+        The PNG file.
     """
-    image = Image.fromarray(mask, "L")
-    image.putpalette([value for colour in card.palette for value in colour])
+    image = Image.fromarray(ids, "L")
+    image.putpalette([value for colour in palette for value in colour])
     return _png(image, MASK_LEVEL)
 
 
-def grey_png(probability: NDArray[np.uint8]) -> bytes:
-    """Write uint8 (H, W) as an 8-bit greyscale PNG."""
-    return _png(Image.fromarray(probability), MASK_LEVEL)
+def grey_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode uint8 (H, W) as an 8-bit greyscale PNG."""
+    return _png(Image.fromarray(pixels), MASK_LEVEL)
 
 
-def overlay_png(pixels: NDArray[np.uint8], mask: NDArray[np.uint8], card: ModelCard, class_id: int | None) -> bytes:
-    """Tint one class, or every class but the background, in its colour.
+def rgb_png(size_wh: tuple[int, int], strips: Iterable[NDArray[np.uint8]]) -> bytes:
+    """Encode an RGB PNG from strips, so that the caller need not hold all of a large image.
 
-    pixels: uint8 (H, W, 3) RGB
-    mask: uint8 (H, W) class ids
-    returns: an RGB PNG
+    Args:
+        size_wh: Width and height of the image.
+        strips: The rows of the image from top to bottom, in parts of uint8 (h, W, 3).
+
+    Returns:
+        The PNG file.
     """
-    colours = np.array(card.palette, np.uint8)
-    shown = np.arange(len(colours)) != card.background if class_id is None else np.arange(len(colours)) == class_id
-    weight = np.where(shown, round(255 * TINT), 0).astype(np.uint8)
-    height, width = mask.shape
-    overlay = Image.new("RGB", (width, height))
-    rows = max(1, STRIP_PX // width)
-    for top in range(0, height, rows):  # in strips: the tint and the weight of all would be a photo more each
-        ids = mask[top : top + rows]
-        photo, tint = Image.fromarray(pixels[top : top + rows]), Image.fromarray(colours[ids])
-        overlay.paste(Image.composite(tint, photo, Image.fromarray(weight[ids])), (0, top))
-    return _png(overlay, PHOTO_LEVEL)
+    image, top = Image.new("RGB", size_wh), 0
+    for strip in strips:
+        image.paste(Image.fromarray(strip), (0, top))
+        top += len(strip)
+    return _png(image, PHOTO_LEVEL)
 
 
-def cutout_png(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
-    """Clear the background.
+def rgba_png(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
+    """Encode an RGBA PNG.
 
-    pixels: uint8 (H, W, 3) RGB
-    alpha: uint8 (H, W), 255 where the photo stays
-    returns: an RGBA PNG
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+        alpha: uint8 (H, W), from 0, transparent, to 255, opaque.
+
+    Returns:
+        The PNG file.
     """
     return _png(Image.fromarray(np.dstack([pixels, alpha])), PHOTO_LEVEL)
 
 
-def summary_json(mask: NDArray[np.uint8], card: ModelCard, class_id: int | None) -> bytes:
-    """Describe one class of a mask, or each: share of the pixels, bounding box, COCO run lengths.
-
-    mask: uint8 (H, W) class ids
-    returns: {"size": [W, H], "classes": [{"id", "name", "share" 0 to 1, "bbox" [x, y, width, height] or null,
-        "rle": {"size": [H, W], "counts": [...]}}]}; the run lengths go down the columns and begin with
-        zeros, as pycocotools reads them uncompressed (Lin et al. 2014, COCO)
-    """
-    height, width = mask.shape
-    ids = range(len(card.labels)) if class_id is None else [class_id]
-    classes = [_class_summary(mask == number, number, card.labels[number]) for number in ids]
-    return json.dumps({"size": [width, height], "classes": classes}).encode()
-
-
-def _class_summary(inside: NDArray[np.bool_], class_id: int, label: str) -> dict[str, object]:
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    box = None
-    if rows.size:
-        x, y = int(columns[0]), int(rows[0])
-        box = [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
-    rle = {"size": list(inside.shape), "counts": run_lengths(inside)}
-    return {"id": class_id, "name": label, "share": round(float(inside.mean()), 6), "bbox": box, "rle": rle}
-
-
-def run_lengths(inside: NDArray[np.bool_]) -> list[int]:
-    """Count the runs of equal values down the columns, first those of False, perhaps none."""
-    flat = np.concatenate([[False], inside.ravel(order="F")])
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    return [int(n) for n in np.diff(np.concatenate([[0], changes, [inside.size]]))]
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def _png(image: Image.Image, level: int) -> bytes:

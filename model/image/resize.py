@@ -1,4 +1,4 @@
-"""Arrays of pixels to other sizes, by Pillow: fast on 8 bits, and it averages where it shrinks."""
+"""Resize arrays of pixels with Pillow's bilinear filter, which averages all source pixels when it shrinks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Number = TypeVar("Number", np.uint8, np.float32)
-Box = tuple[float, float, float, float]
+PixelType = TypeVar("PixelType", np.uint8, np.float32)
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels and fractions of them
 
 
-def bilinear(pixels: NDArray[Number], size_wh: tuple[int, int], box: Box | None = None) -> NDArray[Number]:
-    """Scale an image; every pixel that shrinks away counts in the result.
+def bilinear(pixels: NDArray[PixelType], size_wh: tuple[int, int], box: Box | None = None) -> NDArray[PixelType]:
+    """Resize an image.
 
-    pixels: uint8 (H, W) or (H, W, 3), or float32 (H, W)
-    box: the part to scale, left, top, right and bottom in pixels and parts of them; None for all
-    returns: an array of the same axes, as wide and high as size_wh
+    Args:
+        pixels: uint8 (H, W) or (H, W, 3), or float32 (H, W).
+        size_wh: Width and height of the result.
+        box: The part of the image to resize; None for all of it.
+
+    Returns:
+        An array of the same dtype and axes. It is `pixels` itself if there is nothing to do.
     """
     height, width = pixels.shape[:2]
     if (width, height) == size_wh and box in (None, (0, 0, width, height)):

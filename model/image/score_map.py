@@ -1,194 +1,266 @@
-"""Scores to a mask at the photo's own size."""
+"""The model's scores of one photo, and what is computed from them at the photo's own size.
+
+Scores are enlarged first and thresholded (or compared) afterwards, so that outlines are smooth at the photo's size.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.image import resize
+from model.image import resize, tiling
 from model.image.resize import Box
+from model.tflite.card import ModelCard
+from model.tflite.tensor_specs import OutputSpec
 
-SOFT_EDGE = 0.2  # width of the scores around the threshold over which a cutout fades
-BAND_PX = 256  # rows that are enlarged at once
-TILE_PX = 256  # what is decided at once where there are many classes: it bounds the memory
+SOFT_EDGE = 0.2  # range of scores around the threshold over which a cutout fades from clear to opaque
+BAND_PX = 256  # rows enlarged at once: a band stays in the processor's cache, which halves the time
+TILE_PX = 256  # side of the tiles in which many classes are compared: this bounds the memory
+EXPONENT_LIMIT = 80.0  # exp() of more overflows float32
 
-Scores = NDArray[Any]  # float32 (h, w, K), 0 to 1, or uint8 (h, w) class ids
 
+@dataclass(frozen=True)
+class ScoreMap:
+    """The scores of one photo at the model's output resolution.
 
-def probability(
-    scores: Scores,
-    class_id: int | None,
-    size_wh: tuple[int, int],
-    background: int | None = 0,
-    box: Box | None = None,
-) -> NDArray[np.uint8]:
-    """Enlarge the scores of one class, or of all but the background.
-
-    scores: float32 (h, w, K), 0 to 1; K = 1 holds the object alone; or uint8 (h, w) class ids
-    box: the part of the scores that shows the photo, in pixels of theirs; None for all
-    returns: uint8 (H, W), 0-255 for 0 to 1
+    Attributes:
+        scores: float32 (h, w, K), 0 to 1, one channel per class; K = 1 holds the score of the object alone.
+            Or uint8 (h, w) class ids, from models that choose the class themselves.
+        background: Id of the class that is not an object; None if every class is one.
+        box: The part of the scores that shows the photo, without letterbox bars, in pixels of the scores;
+            None for all of them.
     """
-    if class_id is None and background is None:
-        return np.full(size_wh[::-1], 255, np.uint8)
-    enlarged = np.empty(size_wh[::-1], np.uint8)
-    for rows, band in _bands(_eight_bits(scores, class_id, background), size_wh, box):
-        enlarged[rows] = band
-    return enlarged
+
+    scores: NDArray[Any]
+    background: int | None = 0
+    box: Box | None = None
+
+    @property
+    def object_id(self) -> int:
+        """The id of the object, where there are two classes."""
+        return 0 if self.background == 1 else 1
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the part of the scores that shows the photo, in whole pixels, at least 1."""
+        left, top, right, bottom = self._bounds
+        return max(1, round(right - left)), max(1, round(bottom - top))
+
+    @property
+    def _single_channel(self) -> bool:
+        return self.scores.ndim == 3 and self.scores.shape[-1] == 1
+
+    @property
+    def _bounds(self) -> Box:
+        return self.box or (0, 0, self.scores.shape[1], self.scores.shape[0])
+
+    def probability(self, size_wh: tuple[int, int], class_id: int | None = None) -> NDArray[np.uint8]:
+        """Return the probability of a class at each pixel of the photo.
+
+        Args:
+            size_wh: Width and height of the result.
+            class_id: The class; None for all but the background.
+
+        Returns:
+            uint8 (H, W), 0-255 for 0 to 1.
+        """
+        if class_id is None and self.background is None:
+            return np.full(size_wh[::-1], 255, np.uint8)
+        probability = np.empty(size_wh[::-1], np.uint8)
+        for rows, band in self._enlarged_bands(class_id, size_wh):
+            probability[rows] = band
+        return probability
+
+    def alpha(self, size_wh: tuple[int, int], threshold: float, class_id: int | None = None) -> NDArray[np.uint8]:
+        """Return the opacity of a cutout: a linear ramp of the probability, centred on the threshold.
+
+        Args:
+            size_wh: Width and height of the result.
+            threshold: The probability at which the cutout is half opaque, 0 to 1.
+            class_id: The class to cut out; None for all but the background.
+
+        Returns:
+            uint8 (H, W), from 0, transparent, to 255, opaque.
+        """
+        ramp = (np.arange(256) / 255 - threshold) / SOFT_EDGE + 0.5
+        table = (ramp.clip(0, 1) * 255).round().astype(np.uint8)
+        return table[self.probability(size_wh, class_id)]
+
+    def class_ids(self, size_wh: tuple[int, int], threshold: float) -> NDArray[np.uint8]:
+        """Return the class of each pixel of the photo.
+
+        Args:
+            size_wh: Width and height of the result.
+            threshold: The score from which a pixel belongs to the object, 0 to 1. Used for two classes only; among
+                more, the class with the highest score wins.
+
+        Returns:
+            uint8 (H, W) class ids.
+        """
+        if self.scores.ndim == 2 or self.scores.shape[-1] > 2:
+            return _argmax_tiled(self.scores, size_wh, self._bounds)
+        inside = np.unpackbits(self._packed_object(size_wh, threshold), axis=1, count=size_wh[0])
+        return inside ^ np.uint8(1) if self.object_id == 0 else inside
+
+    def packed(self, size_wh: tuple[int, int], threshold: float, class_id: int) -> NDArray[np.uint8]:
+        """Return which pixels of the photo belong to a class, eight to a byte.
+
+        Args:
+            size_wh: Width and height of the result.
+            threshold: As for `class_ids`.
+            class_id: The class.
+
+        Returns:
+            uint8 (H, W / 8 rounded up), the first pixel in the most significant bit, padded with zeros.
+        """
+        if self.scores.ndim == 3 and self.scores.shape[-1] <= 2 and class_id == self.object_id:
+            return self._packed_object(size_wh, threshold)
+        return np.packbits(self.class_ids(size_wh, threshold) == class_id, axis=1)
+
+    def _packed_object(self, size_wh: tuple[int, int], threshold: float) -> NDArray[np.uint8]:
+        """Return which pixels belong to the object, where there are two classes, packed band by band."""
+        width, height = size_wh
+        least = threshold_level(threshold)
+        packed = np.empty((height, -(-width // 8)), np.uint8)
+        for rows, band in self._enlarged_bands(self.object_id, size_wh):
+            packed[rows] = np.packbits(band >= least, axis=1)
+        return packed
+
+    def _enlarged_bands(
+        self, class_id: int | None, size_wh: tuple[int, int]
+    ) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+        """Enlarge the scores of a class, or of all but the background, band by band.
+
+        Masks and probabilities use the same bands: other bands would round some pixels to the next level, and a
+        mask would differ from the thresholded probability.
+        """
+        levels = self._levels(class_id)
+        left, top, right, bottom = self._bounds
+        for rows, start, stop in tiling.bands(size_wh[1], top, bottom, BAND_PX):
+            yield rows, resize.bilinear(levels, (size_wh[0], rows.stop - rows.start), (left, start, right, stop))
+
+    def _levels(self, class_id: int | None) -> NDArray[np.uint8]:
+        """Return the scores of a class, or of all but the background, as uint8 (h, w)."""
+        if self.scores.ndim == 2:
+            inside = self.scores != self.background if class_id is None else self.scores == class_id
+            return np.where(inside, np.uint8(255), np.uint8(0))
+        if self._single_channel:
+            scores, inverted = self.scores[..., 0], class_id is not None and class_id == self.background
+        else:
+            scores, inverted = self.scores[..., self.background if class_id is None else class_id], class_id is None
+        if inverted:
+            scores = 1 - scores
+        levels: NDArray[np.uint8] = (scores.clip(0, 1) * 255).round().astype(np.uint8)
+        return levels
 
 
-def _bands(
-    levels: NDArray[np.uint8], size_wh: tuple[int, int], box: Box | None
-) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
-    """Enlarge band by band: what lies in the processor's cache takes half the time.
+def from_output(
+    output: NDArray[Any], spec: OutputSpec, card: ModelCard, input_wh: tuple[int, int], photo_box: Box
+) -> ScoreMap:
+    """Interpret the model's output tensor.
 
-    The mask and the probability both come this way, for other bands would round some pixels to the next level.
+    Args:
+        output: The tensor, of the spec's axes and dtype.
+        spec: What the tensor's axes and values are.
+        card: What the values mean.
+        input_wh: Width and height of the input that the output belongs to.
+        photo_box: The part of that input that shows the photo, in its pixels.
+
+    Returns:
+        The scores of the photo.
     """
-    left, top, right, bottom = box or (0, 0, levels.shape[1], levels.shape[0])
-    for rows, near, far in _cuts(size_wh[1], top, bottom, BAND_PX):
-        yield rows, resize.bilinear(levels, (size_wh[0], rows.stop - rows.start), (left, near, right, far))
+    values = to_hwk(output, spec, input_wh)
+    scores = apply_activation(values if card.activation == "ids" else spec.dequantize(values), card)
+    x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
+    left, top, right, bottom = photo_box
+    return ScoreMap(scores, card.background, (left * x, top * y, right * x, bottom * y))
 
 
-def _eight_bits(scores: Scores, class_id: int | None, background: int | None) -> NDArray[np.uint8]:
-    """Give the scores of one class, or of all but the background, as uint8 (h, w)."""
-    other = class_id is None or (_one(scores) and class_id == background)
-    channel = background if class_id is None else class_id
-    if scores.ndim == 2:
-        return np.where((scores == channel) != other, np.uint8(255), np.uint8(0))
-    one = scores[..., 0] if _one(scores) else scores[..., channel]
-    if other and not (_one(scores) and class_id is None):
-        one = 1 - one
-    levels: NDArray[np.uint8] = (one.clip(0, 1) * 255).round().astype(np.uint8)
-    return levels
+def to_hwk(output: NDArray[Any], spec: OutputSpec, input_wh: tuple[int, int]) -> NDArray[Any]:
+    """Rearrange an output tensor's axes.
 
+    Args:
+        output: The tensor, of the spec's axes.
+        spec: What the tensor's axes are.
+        input_wh: Width and height of the input that the output belongs to.
 
-def _one(scores: Scores) -> bool:
-    """Tell whether the scores are of the object alone."""
-    return scores.ndim == 3 and scores.shape[-1] == 1
-
-
-def alpha(
-    scores: Scores,
-    class_id: int | None,
-    threshold: float,
-    size_wh: tuple[int, int],
-    background: int | None = 0,
-    box: Box | None = None,
-) -> NDArray[np.uint8]:
-    """Give the opacity of a cutout: clear below the threshold, full above it, with a soft edge between.
-
-    scores, box: as for probability
-    returns: uint8 (H, W), 0 clear to 255 full
+    Returns:
+        The same values as (h, w, K); K = 1 for a tensor without an axis of classes.
     """
-    ramp = (np.arange(256) / 255 - threshold) / SOFT_EDGE + 0.5
-    table = (ramp.clip(0, 1) * 255).round().astype(np.uint8)
-    return table[probability(scores, class_id, size_wh, background, box)]
+    axes = spec.axes.replace("1", "")
+    values = output.reshape([side for axis, side in zip(spec.axes, output.shape, strict=True) if axis != "1"])
+    if "F" in axes:
+        at = axes.index("F")
+        width, height = input_wh if input_wh[0] * input_wh[1] == values.shape[at] else spec.size_wh
+        values = values.reshape(*values.shape[:at], height, width, *values.shape[at + 1 :])
+        axes = axes.replace("F", "HW")
+    if "K" not in axes:
+        return values[..., np.newaxis]
+    return values.transpose([axes.index(axis) for axis in "HWK"])
 
 
-def from_scores(
-    scores: Scores,
-    threshold: float,
-    size_wh: tuple[int, int],
-    background: int | None = 0,
-    box: Box | None = None,
-) -> NDArray[np.uint8]:
-    """Decide the class of every pixel of the photo.
+def apply_activation(values: NDArray[Any], card: ModelCard) -> NDArray[Any]:
+    """Apply the activation that the card names to the model's output.
 
-    Scores are enlarged first and decided after, so that the edges are smooth at the photo's size.
-    scores, box: as for probability
-    threshold: from which score on a pixel is object, where there are two classes
-    returns: uint8 (H, W) class ids
+    Args:
+        values: float32 (h, w, K); for the activation "ids", class ids (h, w, 1) of any dtype.
+        card: The card; its activation is one of `card.ACTIVATIONS`.
+
+    Returns:
+        float32 (h, w, K) scores, 0 to 1. For "ids", uint8 (h, w) class ids, where an id without a label becomes the
+        background.
     """
-    if scores.ndim == 2 or scores.shape[-1] > 2:
-        return _likeliest(scores, size_wh, box)
-    inside = np.unpackbits(bits(scores, threshold, size_wh, background, box), axis=1, count=size_wh[0])
-    return inside ^ np.uint8(1) if background == 1 else inside
+    if card.activation == "ids":
+        ids = values[..., 0]
+        known = (ids >= 0) & (ids < len(card.labels))
+        return np.where(known, ids, card.background or 0).astype(np.uint8)
+    if card.activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-values.clip(-EXPONENT_LIMIT, EXPONENT_LIMIT))))
+    if card.activation == "softmax":
+        powers = np.exp(values - values.max(axis=-1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+    return values
 
 
-def bits(
-    scores: Scores,
-    threshold: float,
-    size_wh: tuple[int, int],
-    background: int | None = 0,
-    box: Box | None = None,
-) -> NDArray[np.uint8]:
-    """Decide what is object, where there are two classes, eight pixels to a byte: an eighth of the memory.
+def threshold_level(threshold: float) -> int:
+    """Return the lowest 8-bit level, 1 to 255, that reaches a threshold from 0 to 1."""
+    return max(1, math.ceil(threshold * 255))
 
-    scores: float32 (h, w, 1) or (h, w, 2), 0 to 1
-    threshold, box: as for from_scores
-    returns: uint8 (H, W / 8 rounded up), the first pixel in the highest bit
+
+def _argmax_tiled(scores: NDArray[Any], size_wh: tuple[int, int], box: Box) -> NDArray[np.uint8]:
+    """Return the class with the highest enlarged score at each pixel, computed tile by tile.
+
+    Within a tile, only classes that win at some pixel of the scores are enlarged; where one wins everywhere, none is.
     """
-    levels, least = _eight_bits(scores, 0 if background == 1 else 1, background), level(threshold)
-    width, height = size_wh
-    packed = np.empty((height, -(-width // 8)), np.uint8)
-    for rows, band in _bands(levels, size_wh, box):
-        packed[rows] = np.packbits(band >= least, axis=1)
-    return packed
-
-
-def _likeliest(scores: Scores, size_wh: tuple[int, int], box: Box | None) -> NDArray[np.uint8]:
-    """Let the likeliest class win, tile by tile; where one wins all around, nothing is enlarged."""
-    best = scores if scores.ndim == 2 else scores.argmax(axis=-1).astype(np.uint8)
-    height, width = best.shape
-    if size_wh == (width, height) and box in (None, (0, 0, width, height)):
-        return best
+    winners = scores if scores.ndim == 2 else scores.argmax(axis=-1).astype(np.uint8)
+    height, width = winners.shape
+    if size_wh == (width, height) and box == (0, 0, width, height):
+        return winners
     ids = np.empty(size_wh[::-1], np.uint8)
-    for rows, columns, source, part in _tiles(best.shape, size_wh, box or (0, 0, width, height)):
-        winners = np.unique(best[source])
-        if winners.size == 1:
-            ids[rows, columns] = winners[0]
-            continue
-        tile_wh = (columns.stop - columns.start, rows.stop - rows.start)
-        top = resize.bilinear(_levels(scores, source, winners[0]), tile_wh, part)
-        found = np.full(top.shape, winners[0], np.uint8)
-        for class_id in winners[1:]:
-            one = resize.bilinear(_levels(scores, source, class_id), tile_wh, part)
-            found[one > top] = class_id
-            top = np.maximum(top, one)
-        ids[rows, columns] = found
+    for tile in tiling.tiles((height, width), size_wh, box, TILE_PX):
+        candidates = np.unique(winners[tile.source])
+        ids[tile.target] = candidates[0]
+        if candidates.size > 1:
+            _argmax_tile(ids[tile.target], scores[tile.source], candidates, tile.box)
     return ids
 
 
-def _levels(scores: Scores, source: tuple[slice, slice], class_id: int) -> NDArray[np.float32]:
+def _argmax_tile(ids: NDArray[np.uint8], scores: NDArray[Any], candidates: NDArray[np.uint8], box: Box) -> None:
+    """Write the winner among the candidates into the ids of a tile, which hold the first candidate."""
+    tile_wh = ids.shape[1], ids.shape[0]
+    highest = resize.bilinear(_class_scores(scores, candidates[0]), tile_wh, box)
+    for class_id in candidates[1:]:
+        enlarged = resize.bilinear(_class_scores(scores, class_id), tile_wh, box)
+        ids[enlarged > highest] = class_id
+        highest = np.maximum(highest, enlarged)
+
+
+def _class_scores(scores: NDArray[Any], class_id: np.uint8) -> NDArray[np.float32]:
     if scores.ndim == 2:
-        return np.asarray(scores[source] == class_id, np.float32)
-    return np.ascontiguousarray(scores[(*source, class_id)], np.float32)
-
-
-def _tiles(
-    shape_hw: tuple[int, ...], size_wh: tuple[int, int], box: Box
-) -> Iterator[tuple[slice, slice, tuple[slice, slice], Box]]:
-    """Cut the photo's size into tiles.
-
-    returns: rows and columns of each tile, those of the scores that it hangs on, and its own part of these
-    """
-    cuts = []
-    for side, start, stop, limit in (
-        (size_wh[1], box[1], box[3], shape_hw[0]),
-        (size_wh[0], box[0], box[2], shape_hw[1]),
-    ):
-        margin = math.ceil(max(1.0, (stop - start) / side)) + 1  # as far as the filter reaches
-        spans = []
-        for cut, near, far in _cuts(side, start, stop, TILE_PX):
-            low, high = max(0, math.floor(near) - margin), min(limit, math.ceil(far) + margin)
-            spans.append((cut, slice(low, high), near - low, far - low))
-        cuts.append(spans)
-    for rows, source_rows, top, bottom in cuts[0]:
-        for columns, source_columns, left, right in cuts[1]:
-            yield rows, columns, (source_rows, source_columns), (left, top, right, bottom)
-
-
-def _cuts(side: int, start: float, stop: float, step: int) -> Iterator[tuple[slice, float, float]]:
-    """Cut a side of the photo's size, and tell what part of the scores' side, from start to stop, each cut shows."""
-    ratio = (stop - start) / side
-    for first in range(0, side, step):
-        last = min(side, first + step)
-        yield slice(first, last), start + first * ratio, min(stop, start + last * ratio)
-
-
-def level(threshold: float) -> int:
-    """Give the least of the 256 levels that reaches a threshold from 0 to 1."""
-    return max(1, math.ceil(threshold * 255))
+        return np.asarray(scores == class_id, np.float32)
+    return np.ascontiguousarray(scores[..., class_id], np.float32)

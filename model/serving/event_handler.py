@@ -102,7 +102,7 @@ def _segment(event: Event, segmenter: Segmenter, max_photo_bytes: int, watch: St
         if isinstance(error.__cause__, MemoryError):
             raise Busy("not enough memory for this photo now; retry in a moment") from error
         return _note(event, segmenter, error)
-    watch.take(result.stages_ms)
+    watch.merge(result.stages_ms)
     return Artifact("mask", result.body)
 
 

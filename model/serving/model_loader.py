@@ -17,6 +17,34 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0  # between attempts; the pause doubles
 
 
+def open_segmenter(settings: Settings, model_file: download.ModelFile | None = None) -> Segmenter:
+    """Load a model with the limits of the settings.
+
+    Args:
+        settings: The settings.
+        model_file: The model's file; None for the one at `settings.model_uri`, which is downloaded if necessary.
+
+    Returns:
+        The segmenter.
+
+    Raises:
+        ModelNotFound: If there is no such file, or it cannot be downloaded.
+        ModelRejected: If the file is not a model that can be served.
+    """
+    from model.segmenter import Segmenter  # imports all that a photo needs, which takes as long as a download
+
+    if model_file is None:
+        model_file = download.get_model_file(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
+    return Segmenter(
+        model_file.path,
+        model_file.sha256,
+        interpreters=settings.interpreters,
+        wait_limit_s=settings.wait_limit_s,
+        max_pixels=settings.max_pixels,
+        generation=model_file.generation,
+    )
+
+
 class ModelLoader:
     """Loads the model once. While it cannot be downloaded, a request starts the next attempt in the background."""
 
@@ -84,12 +112,10 @@ class ModelLoader:
             model_download = download.ModelDownload(
                 settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s
             )
-            from model.segmenter import Segmenter  # takes as long as a download, so it runs at the same time
+            import model.segmenter  # noqa: F401  # takes as long as a download, so it runs at the same time
 
             model_file = model_download.wait()
-        from model.segmenter import Segmenter
-
-        segmenter = Segmenter(settings, model_file)
+        segmenter = open_segmenter(settings, model_file)
         self._log_model(segmenter)
         return segmenter
 

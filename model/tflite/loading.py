@@ -110,7 +110,7 @@ def _activation(
         size_wh = probed.input.size_for((image.shape[1], image.shape[0]))
         with pool.borrow(0) as interpreter:
             output = pool.run(interpreter, preprocess.to_input(image, size_wh, card, probed.input))
-        return probed.output.dequantize(preprocess.to_maps(output, probed.output, size_wh))
+        return probed.output.dequantize(score_map.to_hwk(output, probed.output, size_wh))
 
     try:
         return infer_card.activation(probed.output, producer, card, infer, probed.input.max_wh)
@@ -148,19 +148,3 @@ def _fit_to_tensors(card: ModelCard, probed: ProbedModel) -> ModelCard:
             )
         values[name] = numbers[:1] if channels == 1 else numbers * 3 if len(numbers) == 1 else numbers
     return card.with_values(values)
-
-
-def scores(output: NDArray[Any], spec: OutputSpec, input_wh: tuple[int, int], card: ModelCard) -> score_map.Scores:
-    """Convert an output tensor to scores.
-
-    Args:
-        output: As InterpreterPool.run returns it.
-        spec: Its spec.
-        input_wh: Width and height of the input that it was computed for.
-        card: The model's card.
-
-    Returns:
-        float32 (h, w, K), 0 to 1; or uint8 (h, w) class ids.
-    """
-    maps = preprocess.to_maps(output, spec, input_wh)
-    return preprocess.to_scores(maps if card.activation == "ids" else spec.dequantize(maps), card)

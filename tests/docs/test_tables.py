@@ -8,7 +8,7 @@ from typing import Any
 
 import main
 from model.errors import code_of
-from model.options import NAMES, OUTPUTS
+from model.options import OPTION_NAMES, OUTPUT_NAMES
 from model.serving.settings import Settings
 from model.tflite.card import ModelCard
 from tests.support.paths import ROOT
@@ -32,7 +32,7 @@ def result(name: str) -> Any:
 
 
 def test_the_tables_name_every_option_setting_and_code() -> None:
-    for name in (*NAMES, *OUTPUTS):
+    for name in (*OPTION_NAMES, *OUTPUT_NAMES):
         assert f"`{name}`" in HTTP_API, name
     for field in fields(Settings):
         assert f"`{field.name.upper()}`" in SETTINGS, field.name

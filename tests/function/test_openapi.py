@@ -96,9 +96,9 @@ def test_the_document_has_the_options_of_the_code_and_their_values() -> None:
     from model import options
 
     parameters = DOCUMENT["components"]["parameters"]
-    assert list(parameters) == list(options.NAMES)
+    assert list(parameters) == list(options.OPTION_NAMES)
     assert [entry["$ref"].rpartition("/")[2] for entry in OPERATIONS["/", "post"]["parameters"]] == list(parameters)
-    assert parameters["output"]["schema"]["enum"] == list(options.OUTPUTS)
+    assert parameters["output"]["schema"]["enum"] == list(options.OUTPUT_NAMES)
     assert parameters["size"]["schema"]["enum"] == list(options.SIZES)
 
 

@@ -44,3 +44,8 @@ def random_image(seed: int, size_wh: tuple[int, int] = (16, 12)) -> bytes:
     """
     pixels = np.random.default_rng(seed).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
     return encode_image(Image.fromarray(pixels), "PNG")
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Open an image from the bytes of a file."""
+    return Image.open(io.BytesIO(data))

@@ -6,6 +6,7 @@ from functools import cache
 
 from model.options import Options
 from model.segmenter import Segmenter
+from model.serving.model_loader import open_segmenter
 from model.serving.settings import Settings
 
 
@@ -25,4 +26,4 @@ def local_mask(photo: bytes, max_pixels: int = Settings.max_pixels) -> bytes:
 
 @cache
 def _segmenter(max_pixels: int) -> Segmenter:
-    return Segmenter(Settings(max_pixels=max_pixels))
+    return open_segmenter(Settings(max_pixels=max_pixels))

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from model.options import Options
-from model.segmenter import Segmenter
+from model.serving.model_loader import open_segmenter
 from model.serving.settings import Settings
 from model.tflite import card
 from model.training import quantize
@@ -27,7 +27,7 @@ from tests.support.training import CARD, RunCommand, error_line
 def served_iou(model: Path, discs: tuple[Path, Path], monkeypatch) -> float:
     """Serve every photo as the function does, and give the mean IoU of its PNG masks."""
     monkeypatch.setenv("MODEL_URI", str(model))
-    segmenter = Segmenter(Settings.from_env())
+    segmenter = open_segmenter(Settings.from_env())
     options = Options.parse({}, segmenter.card)
     tables = []
     for sample in samples.load(*discs).samples:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.image import preprocess, score_map
+from model.image import score_map
+from model.image.score_map import ScoreMap
 from model.tflite.card import ModelCard
 from model.training import cli
 from model.training.cli import CommandError
@@ -42,14 +43,14 @@ class Candidate:
     size_bytes: int
     sha256: str
 
-    def scores(self, sample: Sample) -> NDArray[np.float32]:
-        """Return the scores of a photo, float32 (h', w', K) from 0 to 1."""
+    def scores(self, sample: Sample) -> ScoreMap:
+        """Return the scores of a photo."""
         output = self.infer(read_input(sample.photo_file, self.input_wh, self.card))
-        return preprocess.to_scores(output[0], self.card)
+        return ScoreMap(score_map.apply_activation(output[0], self.card), self.card.background)
 
-    def class_ids(self, scores: NDArray[np.float32], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    def class_ids(self, scores: ScoreMap, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the mask of a photo as class ids, uint8 (H, W), from its scores and its size."""
-        return score_map.from_scores(scores, self.card.threshold, size_wh, self.card.background)
+        return scores.class_ids(size_wh, self.card.threshold)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _evaluate_photo(candidate: Candidate, sample: Sample) -> _PhotoResult:
         )
     scores, size_wh = candidate.scores(sample), (truth.shape[1], truth.shape[0])
     mask = candidate.class_ids(scores, size_wh)
-    curve = metrics.border_curve(score_map.probability(scores, 1, size_wh), truth) if classes == 2 else None
+    curve = metrics.border_curve(scores.probability(size_wh, 1), truth) if classes == 2 else None
     return _PhotoResult(
         metrics.confusion(mask, truth, classes),
         metrics.boundary_f(mask, truth),

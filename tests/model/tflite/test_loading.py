@@ -18,6 +18,7 @@ from PIL import Image
 from model.errors import ModelRejected
 from model.options import Options
 from model.segmenter import Segmenter
+from model.serving.model_loader import open_segmenter
 from model.serving.settings import Settings
 from model.tflite import card as cards
 from model.tflite.card import ModelCard
@@ -92,7 +93,7 @@ PHOTO = png(COLOURS[truth()])
 
 
 def load(name: str) -> Segmenter:
-    return Segmenter(Settings(model_uri=str(MODELS / "served" / f"{name}.tflite")))
+    return open_segmenter(Settings(model_uri=str(MODELS / "served" / f"{name}.tflite")))
 
 
 def answer(model: Segmenter, photo: bytes = PHOTO, **asked: str) -> Image.Image:
@@ -132,7 +133,7 @@ def test_a_model_serves_once_its_card_says_how(name, tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / f"{name}.tflite", tmp_path))
     assert iou(np.asarray(answer(load(name))), truth() == RED) < 0.5
     cards.embed(file, ModelCard().with_values(NEED_A_CARD[name]))
-    model = Segmenter(Settings(model_uri=str(file)))
+    model = open_segmenter(Settings(model_uri=str(file)))
     assert model.card.source == "embedded"
     assert iou(np.asarray(answer(model)), truth() == RED) > 0.93
 
@@ -148,13 +149,13 @@ def test_every_output_works_with_every_kind(name: str, output: str) -> None:
             assert json.loads(body)["size"] == list(size_wh)
         else:
             assert Image.open(io.BytesIO(body)).size == size_wh
-    assert model.raw(PHOTO).size
+    assert model.raw_output(PHOTO).size
 
 
 def test_letterbox_gives_the_mask_without_the_bars(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "square.tflite", tmp_path))
     cards.embed(file, ModelCard(fit="letterbox", fill=(255, 0, 0)))
-    model = Segmenter(Settings(model_uri=str(file)))
+    model = open_segmenter(Settings(model_uri=str(file)))
     assert iou(np.asarray(answer(model)), truth() == RED) > 0.8  # at 32 x 19, a pixel is 5 of the photo's
     assert answer(model, size="model").size == (32, 19)
 
@@ -169,23 +170,23 @@ def test_the_photos_own_size_goes_up_to_a_limit() -> None:
 def test_an_input_size_of_the_card_fixes_a_model_that_takes_any(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "dynamic-batch.tflite", tmp_path))
     cards.embed(file, ModelCard(input_size=(80, 48)))
-    model = Segmenter(Settings(model_uri=str(file)))
+    model = open_segmenter(Settings(model_uri=str(file)))
     assert answer(model, size="model").size == (80, 48)
     assert iou(np.asarray(answer(model)), truth() == RED) > 0.97
 
 
 def test_the_card_picks_an_output_by_name_or_number(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "several.tflite", tmp_path))
-    plain = Segmenter(Settings(model_uri=str(file)))
+    plain = open_segmenter(Settings(model_uri=str(file)))
     assert "of 3 outputs" in plain.notes[0]
     coarse = next(i for i in range(3) if i != plain.model.output.index and _is_map(file, i))
     cards.embed(file, ModelCard().with_values({"output": coarse, "labels": ["a", "b", "c", "d"]}))
-    model = Segmenter(Settings(model_uri=str(file)))
+    model = open_segmenter(Settings(model_uri=str(file)))
     assert (model.model.output.index, model.model.output.size_wh, model.notes) == (coarse, (10, 6), ())
     file.write_bytes((MODELS / "served" / "several.tflite").read_bytes())
     cards.embed(file, ModelCard().with_values({"output": "depth", "labels": ["a", "b", "c", "d"]}))
     with pytest.raises(ModelRejected, match="output 'depth' is not a segmentation output"):
-        Segmenter(Settings(model_uri=str(file)))
+        open_segmenter(Settings(model_uri=str(file)))
 
 
 def _is_map(file: Path, index: int) -> bool:
@@ -212,16 +213,16 @@ def _is_map(file: Path, index: int) -> bool:
     ],
 )
 def test_what_was_guessed_is_told(name: str, source: str, activation: str) -> None:
-    about = load(name).about()
+    about = load(name).describe()
     assert (about["card"], about["activation"]) == (source, activation)
 
 
 def test_standard_metadata_is_read() -> None:
-    about = load("metadata").about()
+    about = load("metadata").describe()
     assert (about["name"], about["version"]) == ("colours", "v7")
     assert about["input"]["mean"] == about["input"]["std"] == (127.5,) * 3
     assert [entry["name"] for entry in about["classes"]] == ["nothing", "red", "green", "blue"]
-    short = load("metadata-no-background").about()
+    short = load("metadata-no-background").describe()
     assert [entry["name"] for entry in short["classes"]] == ["background", "red", "green", "blue"]
 
 
@@ -231,7 +232,7 @@ def test_damaged_metadata_is_noted_and_left_aside(tmp_path: Path) -> None:
     data[at + 4 : at + 40] = b"\xff" * 36
     file = tmp_path / "damaged.tflite"
     file.write_bytes(data)
-    model = Segmenter(Settings(model_uri=str(file)))
+    model = open_segmenter(Settings(model_uri=str(file)))
     assert model.card.source == "inferred"
     assert "damaged" in model.notes[0]
 
@@ -240,7 +241,7 @@ def test_a_card_lays_over_metadata_and_metadata_over_guesses(tmp_path: Path) -> 
     file = Path(shutil.copy(MODELS / "served" / "metadata.tflite", tmp_path))
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("silhouette.json", '{"name": "mine", "version": "2"}')
-    about = Segmenter(Settings(model_uri=str(file))).about()
+    about = open_segmenter(Settings(model_uri=str(file))).describe()
     assert (about["card"], about["name"], about["activation"]) == ("embedded", "mine", "softmax")
     assert about["input"]["mean"] == (127.5,) * 3
     assert about["classes"][1]["name"] == "red"
@@ -262,7 +263,7 @@ def test_a_card_lays_over_metadata_and_metadata_over_guesses(tmp_path: Path) -> 
 )
 def test_a_model_that_cannot_serve_is_refused_in_one_line(name: str, reason: str) -> None:
     with pytest.raises(ModelRejected, match=reason) as error:
-        Segmenter(Settings(model_uri=str(MODELS / "refused" / f"{name}.tflite")))
+        open_segmenter(Settings(model_uri=str(MODELS / "refused" / f"{name}.tflite")))
     assert "\n" not in str(error.value)
     if name == "mediapipe-op" and RUNTIME == "tflite_runtime":
         assert "Python 3.12 or later" in str(error.value)
@@ -272,7 +273,7 @@ def test_a_card_for_other_classes_is_refused(tmp_path: Path) -> None:
     file = Path(shutil.copy(MODELS / "served" / "classes.tflite", tmp_path))
     cards.embed(file, ModelCard())
     with pytest.raises(ModelRejected, match="has 2 labels, but the model has 4 classes"):
-        Segmenter(Settings(model_uri=str(file)))
+        open_segmenter(Settings(model_uri=str(file)))
 
 
 def test_the_function_stops_at_start_with_one_line_where_the_model_cannot_serve(tmp_path: Path) -> None:

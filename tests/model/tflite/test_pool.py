@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.errors import Busy, InferenceFailed, ModelNotFound
-from model.segmenter import Segmenter
+from model.serving.model_loader import open_segmenter
 from model.serving.settings import BUNDLED_MODEL, Settings
 from model.tflite.pool import InterpreterPool
 from model.tflite.probe import probe
@@ -77,4 +77,4 @@ def test_an_interpreter_that_failed_is_replaced() -> None:
 
 def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound):
-        Segmenter(Settings(model_uri=str(tmp_path / "none.tflite")))
+        open_segmenter(Settings(model_uri=str(tmp_path / "none.tflite")))
