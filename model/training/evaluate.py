@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
+import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,21 +21,22 @@ from model.tflite import card as cards
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.data import masks, samples, split
-from model.training.measure import evaluation, latency, report
+from model.training.data import masks, samples, scenes, split
+from model.training.data.samples import Sample
+from model.training.measure import evaluation, groups, latency, report
 from model.training.measure.evaluation import Candidate, Evaluation
 from model.training.measure.interpreter import Interpreter
 
 if TYPE_CHECKING:
     from model.training.nets.keras_files import FloatModel
 
+SCENES = 100  # composed scenes, if the photos are evaluated by group
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate every model, write the report, and fail if a model's IoU is too far below the first model's."""
     args = arguments().parse_args(argv)
-    folder = samples.load(args.photos, args.masks, args.kind, args.skip_broken)
-    photos = folder.samples if args.all else split.split_in_two(folder.samples, args.leave_out)[1]
-    negatives = samples.load_negatives(args.negatives) if args.negatives else []
+    photos, negatives = read_photos(args)
     candidates = [load(file, args) for file in args.models]
     results = [evaluation.evaluate(candidate, photos, negatives) for candidate in candidates]
     if args.runs:
@@ -41,20 +44,61 @@ def main(argv: Sequence[str] | None = None) -> None:
     report.write(args.out, results, photos)
     print(report.table(results))
     print(f"the report is in {args.out / 'report.md'}")
+    if args.part:
+        write_groups(args.out, candidates, photos, negatives)
     if args.max_drop is not None:
         check_drop(results, args.max_drop)
+
+
+def read_photos(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
+    """Read the folders and return the photos to evaluate on, and those without an object.
+
+    Raises:
+        CommandError: If the folders cannot be read, or none of their photos is to be evaluated on.
+    """
+    dataset = samples.load_all(args.photos, args.masks, args.kind, args.skip_broken)
+    negatives = samples.load_negatives(args.negatives) if args.negatives else []
+    if args.part:
+        return split.select(dataset.samples, args.part), split.select(negatives, args.part) if negatives else []
+    if args.all:
+        return dataset.samples, negatives
+    return split.split_in_two(dataset.samples, args.leave_out)[1], negatives
+
+
+def write_groups(
+    out: Path, candidates: Sequence[Candidate], photos: Sequence[Sample], negatives: Sequence[Sample]
+) -> None:
+    """Evaluate by group, composed scenes included; print the tables and write them to groups.md and groups.json."""
+    with tempfile.TemporaryDirectory() as folder:
+        composed = scenes.write_scenes(Path(folder), [*photos, *negatives], SCENES)
+        by_group = {**groups.group_photos(photos), "composed scenes": composed}
+        every = [*photos, *composed]
+        rows = {c.file.name: groups.results(by_group, evaluation.evaluate(c, every, negatives)) for c in candidates}
+    tables = "\n\n".join(groups.table(name, results) for name, results in rows.items())
+    print(tables)
+    cli.write_atomic(out / "groups.md", tables + "\n")
+    as_json = {name: [asdict(row) for row in results] for name, results in rows.items()}
+    cli.write_atomic(out / "groups.json", json.dumps(as_json, indent=2) + "\n")
 
 
 def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m model.training.evaluate", description=__doc__.split(":")[0])
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="Keras model, SavedModel or .tflite")
-    parser.add_argument("--photos", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--masks", type=Path, required=True, metavar="FOLDER", help="NAME.png for each photo")
+    parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--masks", type=Path, nargs="+", required=True, metavar="FOLDER", help="one for each of --photos: NAME.png"
+    )
     parser.add_argument("--kind", choices=masks.FORMATS, default="auto", help=masks.FORMATS_HELP)
     parser.add_argument("--skip-broken", action="store_true", help="ignore invalid pairs instead of failing")
-    parser.add_argument("--all", action="store_true", help="evaluate on every photo, not only on those held out")
-    parser.add_argument("--leave-out", metavar="PREFIX", help="evaluate on the photos with this name prefix")
+    photos = parser.add_mutually_exclusive_group()
+    photos.add_argument("--all", action="store_true", help="evaluate on every photo, not only on those held out")
+    photos.add_argument("--leave-out", metavar="PREFIX", help="evaluate on the photos with this name prefix")
+    photos.add_argument(
+        "--part",
+        choices=("validation", "test"),
+        help="evaluate on one part of the split of train --three-parts, by group and with composed scenes",
+    )
     parser.add_argument("--negatives", type=Path, metavar="FOLDER", help="photos without an object")
     parser.add_argument(
         "--out", type=Path, default=Path("training-out/report"), metavar="FOLDER", help="folder of the report"

@@ -63,6 +63,11 @@ class Augmenter:
                 by_breed.setdefault(breed(sample.name), []).append((sample, box))
         self._cutouts = list(by_breed.values())
 
+    @property
+    def can_compose(self) -> bool:
+        """Whether there are objects that can be cut out, and backgrounds to paste them on."""
+        return bool(self._cutouts and (self.absent or self._empty_regions))
+
     def draw(self, index: int, size_px: int, rng: np.random.Generator) -> Pair:
         """Return one pair of size_px x size_px: of the sample shown[index], or a scene drawn at random."""
         photo, target = self._pair(index, size_px, rng)
@@ -86,7 +91,7 @@ class Augmenter:
         if draw < mixture.absent:
             photo = self._scene(size_wh, rng)
             return self._distract((photo, Image.new("L", photo.size, 0)), rng.integers(0, 3), rng)
-        if draw < mixture.absent + mixture.composed and self._cutouts:
+        if draw < mixture.absent + mixture.composed and self.can_compose:
             return self.composed(size_wh, rng)
         if draw < mixture.absent + mixture.composed + mixture.mosaic:
             others = [self.shown[i] for i in rng.integers(len(self.shown), size=2)]
