@@ -1,4 +1,4 @@
-"""Fuzz one target: with atheris, whose options may follow; without it, by random changes of its seeds."""
+"""Fuzz one target: with atheris, which takes further options; without it, by random mutations of the seeds."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import tempfile
 import warnings
 from pathlib import Path
 
-RUNS, SEED = 3_000, 1
+RUNS, SEED = 3_000, 1  # without atheris
 
 
 def main() -> None:
-    """Fuzz the target that the command names."""
+    """Fuzz the target that the first argument names."""
     name = sys.argv.pop(1)
     warnings.simplefilter("ignore")
     try:
         import atheris
     except ModuleNotFoundError:
-        from .mutator import drive
-        from .targets import TARGETS
+        from tests.stress.fuzz.mutator import fuzz
+        from tests.stress.fuzz.targets import TARGETS
 
-        print(f"atheris is not installed: {RUNS} random changes of the seeds instead, and no look at the coverage")
-        drive(TARGETS[name], RUNS, SEED)
+        print(f"atheris is not installed: running {RUNS} random mutations of the seeds, without coverage")
+        fuzz(TARGETS[name], RUNS, SEED)
         return
     with atheris.instrument_imports(include=["model", "main", "werkzeug", "PIL", "zipfile", "json"]):
         from PIL import Image
 
-        Image.init()  # or its formats would be imported later, and not watched
-        from .targets import TARGETS
+        Image.init()  # imports the plugins now, so that they are instrumented
+        from tests.stress.fuzz.targets import TARGETS
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(TARGETS[name].seeds()):
             (Path(folder) / str(number)).write_bytes(seed)
@@ -35,4 +35,5 @@ def main() -> None:
         atheris.Fuzz()
 
 
-main()
+if __name__ == "__main__":
+    main()

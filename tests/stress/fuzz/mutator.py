@@ -1,46 +1,51 @@
-"""Fuzzing without coverage, for where atheris is not installed: the seeds, and random changes of them."""
+"""Fuzzing without coverage, for machines without atheris: the seeds, and random mutations of them."""
 
 from __future__ import annotations
 
 import random
 
-from .targets import Target
+from tests.stress.fuzz.targets import Target
 
-LENGTH_LIMIT = 65_536
+MAX_BYTES = 65_536
+EXTREME_VALUES = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\r\n\r\n")
 
 
-def drive(target: Target, runs: int, seed: int) -> None:
-    """Run a target on its seeds, and on changes of changes of them."""
-    chance = random.Random(seed)
-    pool = target.seeds()
-    for data in pool:
+def fuzz(target: Target, runs: int, seed: int) -> None:
+    """Run a target on its seeds, and on mutations of them.
+
+    Args:
+        target: The target.
+        runs: Number of mutations.
+        seed: Seed of the random mutations.
+    """
+    rng = random.Random(seed)
+    inputs = target.seeds()
+    for data in inputs:
         target.run(data)
     for _ in range(runs):
-        data = changed(chance.choice(pool), chance)
+        data = mutate(rng.choice(inputs), rng)
         target.run(data)
-        if chance.random() < 0.05:
-            pool.append(data)
+        if rng.random() < 0.05:
+            inputs.append(data)
 
 
-def changed(data: bytes, chance: random.Random) -> bytes:
-    """Change some places: overwrite, insert, take out, double, or cut off."""
-    changing = bytearray(data)
-    for _ in range(chance.choice((1, 1, 2, 4, 8))):
-        at = chance.randrange(len(changing) + 1)
-        piece = chance.randbytes(chance.choice((1, 1, 2, 4)))
-        match chance.randrange(6):
+def mutate(data: bytes, rng: random.Random) -> bytes:
+    """Return a copy with a few random changes: bytes overwritten, inserted, deleted, repeated, or the end cut off."""
+    mutated = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 8))):
+        offset = rng.randrange(len(mutated) + 1)
+        piece = rng.randbytes(rng.choice((1, 1, 2, 4)))
+        match rng.randrange(6):
             case 0:
-                changing[at : at + len(piece)] = piece
+                mutated[offset : offset + len(piece)] = piece
             case 1:
-                changing[at:at] = piece
+                mutated[offset:offset] = piece
             case 2:
-                del changing[at : at + chance.choice((1, 2, 4, 64))]
+                del mutated[offset : offset + rng.choice((1, 2, 4, 64))]
             case 3:
-                changing[at:at] = changing[at : at + chance.choice((4, 64, 1024))]
+                mutated[offset:offset] = mutated[offset : offset + rng.choice((4, 64, 1024))]
             case 4:
-                changing[at : at + 4] = chance.choice(
-                    (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\r\n\r\n")
-                )
-            case 5 if chance.random() < 0.1:
-                del changing[at:]
-    return bytes(changing[:LENGTH_LIMIT])
+                mutated[offset : offset + 4] = rng.choice(EXTREME_VALUES)
+            case 5 if rng.random() < 0.1:
+                del mutated[offset:]
+    return bytes(mutated[:MAX_BYTES])
