@@ -3,10 +3,10 @@
 set -euo pipefail
 here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
-# shellcheck source=deploy/checks.sh
-source deploy/checks.sh
-# shellcheck source=deploy/events.sh
-source deploy/events.sh
+# shellcheck source=deploy/prerequisites.sh
+source deploy/prerequisites.sh
+# shellcheck source=deploy/bucket_trigger.sh
+source deploy/bucket_trigger.sh
 
 OPTIONS="project region name model python memory cpu concurrency min_instances max_instances timeout service_account"
 OPTIONS+=" photos masks"

@@ -80,8 +80,8 @@ def gcs(gcs_emulator: GcsEmulator, monkeypatch: pytest.MonkeyPatch) -> GcsEmulat
 @pytest.fixture(scope="session")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """The way to the cloud and back, on a stand-in: played once for all that look at it."""
+    from tests.support.fake_gcp.cloud import Cloud
     from tests.support.fake_gcp.rehearse import rehearse  # here, since few tests need what it needs
-    from tests.support.fake_gcp.stand_in import Cloud
 
     with Cloud() as cloud:
         yield rehearse(cloud, tmp_path_factory.mktemp("rehearsal"), print)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.fake_gcp.cloud import Cloud
 from tests.support.fake_gcp.eventarc_api import check_filters, check_parties
 from tests.support.fake_gcp.faults import ApiError
-from tests.support.fake_gcp.rules import check_function, check_subscription
-from tests.support.fake_gcp.stand_in import Cloud
-from tests.support.fake_gcp.state import Service
+from tests.support.fake_gcp.resources import Service
+from tests.support.fake_gcp.validation import check_function, check_subscription
 
 
 def function(build: dict[str, Any] | None = None, **service: Any) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .faults import ApiError
-from .rules import check_fields
-from .state import Json, new_policy
-from .wire import Call, Route
+from .http_server import Call, Route
+from .resources import Json, new_policy
+from .validation import check_fields
 
 if TYPE_CHECKING:
-    from .stand_in import Cloud
+    from .cloud import Cloud
 
 PLACE = r"/v1/(?P<place>projects/[^/]+/locations/[^/]+)"
 NAME = r"(?P<name>[^/:]+)"

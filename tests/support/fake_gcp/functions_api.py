@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from .build import BuildFailed, install, unpack
 from .faults import ApiError
-from .front import Front
+from .http_server import DOMAIN, Call, Route
+from .ingress import Front
 from .instance import Instance, StartFailed
-from .rules import check_function, memory_bytes
-from .state import Json, Operation, Revision, Service
-from .wire import DOMAIN, Call, Route
+from .resources import Json, Operation, Revision, Service
+from .validation import check_function, memory_bytes
 
 if TYPE_CHECKING:
-    from .stand_in import Cloud
+    from .cloud import Cloud
 
 PLACE = r"/v2/(?P<place>projects/[^/]+/locations/[^/]+)"
 NAME = r"(?P<name>[^/:]+)"

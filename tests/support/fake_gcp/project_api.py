@@ -9,12 +9,12 @@ import time
 from typing import TYPE_CHECKING
 
 from .faults import ApiError
-from .rules import ACCOUNT_ID, check_fields
-from .state import BUILDER, Json
-from .wire import Call, Route
+from .http_server import Call, Route
+from .resources import BUILDER, Json
+from .validation import ACCOUNT_ID, check_fields
 
 if TYPE_CHECKING:
-    from .stand_in import Cloud
+    from .cloud import Cloud
 
 PROJECT = r"/v1/projects/(?P<project>[^/:]+)"
 TOKEN_LIFE_S = 3600

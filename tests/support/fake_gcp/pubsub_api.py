@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .faults import ApiError
-from .rules import check_fields, check_subscription
-from .state import Json, new_policy
-from .wire import Call, Route
+from .http_server import Call, Route
+from .resources import Json, new_policy
+from .validation import check_fields, check_subscription
 
 if TYPE_CHECKING:
-    from .stand_in import Cloud
+    from .cloud import Cloud
 
 SUBSCRIPTION = r"/v1/(?P<name>projects/[^/]+/subscriptions/[^/:]+)"
 EITHER = r"/v1/(?P<name>projects/[^/]+/(?:topics|subscriptions)/[^/:]+)"

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import httpx
 
-from .deploys import ROOT, SAMPLE, Done, deploy, segment
+from .cloud import Cloud
+from .commands import ROOT, SAMPLE, Done, deploy, segment
 from .faults import too_new
-from .stand_in import Cloud
-from .state import Json, Project
+from .resources import Json, Project
 
 NAME = "silhouette"
 BUNDLED = "model/weights/pets.tflite"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .faults import ApiError
-from .rules import check_fields
-from .state import NUMBER, Json, Revision, Service, new_policy
-from .wire import Call, Route
+from .http_server import Call, Route
+from .resources import NUMBER, Json, Revision, Service, new_policy
+from .validation import check_fields
 
 if TYPE_CHECKING:
-    from .stand_in import Cloud
+    from .cloud import Cloud
 
 KNATIVE = r"/apis/serving\.knative\.dev/v1/namespaces/[^/]+"
 NAME = r"(?P<name>[^/:]+)"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from .faults import ApiError
-from .state import Blob, Json
-from .wire import INSTANCES, Call, Media, Route
+from .http_server import INSTANCES, Call, Media, Route
+from .resources import Blob, Json
 
 if TYPE_CHECKING:
-    from .stand_in import Cloud
+    from .cloud import Cloud
 
 BUCKET = r"/storage/v1/b/(?P<bucket>[^/]+)"
 OBJECT = rf"{BUCKET}/o/(?P<object>.+)"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fake_gcp.deploys import PYTHON, ROOT, assert_failed, copy_tree, deploy
+from tests.support.fake_gcp.cloud import Cloud
+from tests.support.fake_gcp.commands import PYTHON, ROOT, assert_failed, copy_tree, deploy
 from tests.support.fake_gcp.faults import ApiError, Fault, denied
-from tests.support.fake_gcp.stand_in import Cloud
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed"),

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.fake_gcp.deploys import Done, assert_failed, deploy, segment
+from tests.support.fake_gcp.cloud import Cloud
+from tests.support.fake_gcp.commands import Done, assert_failed, deploy, segment
 from tests.support.fake_gcp.rehearse import BUNDLED, Chapter, Rehearsal, local_mask
-from tests.support.fake_gcp.stand_in import Cloud
-from tests.support.fake_gcp.state import APIS
+from tests.support.fake_gcp.resources import APIS
 from tests.support.paths import ROOT
 
 pytestmark = [

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from . import eventarc_api, functions_api, project_api, pubsub_api, run_api, storage_api
 from .faults import ApiError, Fault, disabled
-from .front import Front
-from .state import Blob, Project, new_policy
-from .wire import DOMAIN, INSTANCES, Call, Route, Server
+from .http_server import DOMAIN, INSTANCES, Call, Route, Server
+from .ingress import Front
+from .resources import Blob, Project, new_policy
 
 OVERRIDDEN = "cloudbilling cloudbuild cloudfunctions cloudresourcemanager eventarc iam pubsub run serviceusage storage"
 NEEDS_ENABLING = ("cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run", "storage")

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.fake_gcp.deploys import REGION, assert_failed, copy_tree, deploy
+from tests.support.fake_gcp.cloud import Cloud
+from tests.support.fake_gcp.commands import REGION, assert_failed, copy_tree, deploy
 from tests.support.fake_gcp.faults import ApiError, Fault, denied, etag_conflict, no_quota, passing_503
-from tests.support.fake_gcp.stand_in import Cloud
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed"),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .faults import ApiError
 
 if TYPE_CHECKING:
-    from .stand_in import Cloud
+    from .cloud import Cloud
 
 DOMAIN = "fake.invalid"
 # Who asks without naming an API: a function's instance, for Cloud Storage.

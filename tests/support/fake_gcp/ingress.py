@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from .instance import StartFailed
-from .state import Service
+from .resources import Service
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 TIMEOUT_S = 60

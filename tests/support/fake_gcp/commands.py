@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT, SAMPLE
 
-from .stand_in import Cloud
+from .cloud import Cloud
 
 REGION = "europe-west1"
 # The Python of the tests is there for sure.

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_gcp.deploys import assert_failed, deploy
+from tests.support.fake_gcp.cloud import Cloud
+from tests.support.fake_gcp.commands import assert_failed, deploy
 from tests.support.fake_gcp.rehearse import Chapter, Rehearsal
-from tests.support.fake_gcp.stand_in import Cloud
-from tests.support.fake_gcp.state import Project
+from tests.support.fake_gcp.resources import Project
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed"),
