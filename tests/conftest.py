@@ -79,9 +79,9 @@ def gcs(gcs_emulator: GcsEmulator, monkeypatch: pytest.MonkeyPatch) -> GcsEmulat
 
 @pytest.fixture(scope="session")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """The way to the cloud and back, on a stand-in: played once for all that look at it."""
-    from tests.support.fake_gcp.cloud import Cloud
-    from tests.support.fake_gcp.rehearse import rehearse  # here, since few tests need what it needs
+    """All steps of a deployment against the fake Google Cloud, run once for the tests that inspect it."""
+    from tests.support.fake_gcp.cloud import FakeCloud  # imported here because most tests do not need it
+    from tests.support.fake_gcp.rehearse import rehearse
 
-    with Cloud() as cloud:
+    with FakeCloud() as cloud:
         yield rehearse(cloud, tmp_path_factory.mktemp("rehearsal"), print)

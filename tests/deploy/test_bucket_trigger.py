@@ -1,173 +1,177 @@
-"""deploy.sh with a bucket of photos: the trigger, its account, the topic of what failed, and who may do what."""
+"""deploy.sh with a bucket of photos: the trigger, its account, the dead-letter topic, and the roles granted."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.fake_gcp.cloud import Cloud
+from tests.support.fake_gcp.cloud import FakeCloud
 from tests.support.fake_gcp.commands import assert_failed, deploy
-from tests.support.fake_gcp.rehearse import Chapter, Rehearsal
+from tests.support.fake_gcp.marks import requires_gcloud
+from tests.support.fake_gcp.rehearse import Rehearsal, StepResult
 from tests.support.fake_gcp.resources import Project
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed"),
-    pytest.mark.skipif(sys.version_info[:2] > (3, 13), reason="Cloud Functions has no such Python"),
-]
+pytestmark = requires_gcloud
 BUCKETS = ("--photos", "gs://photos", "--masks", "gs://masks")
-RUNTIME, EVENTS = (f"silhouette-{who}@my-project.iam.gserviceaccount.com" for who in ("runtime", "events"))
+RUNTIME, EVENTS = (f"silhouette-{role}@my-project.iam.gserviceaccount.com" for role in ("runtime", "events"))
 STORAGE, PUBSUB = (
-    f"service-123456789012@{who}.iam.gserviceaccount.com" for who in ("gs-project-accounts", "gcp-sa-pubsub")
+    f"service-123456789012@{domain}.iam.gserviceaccount.com" for domain in ("gs-project-accounts", "gcp-sa-pubsub")
 )
 TRIGGER = "projects/my-project/locations/europe-west1/triggers/silhouette"
 DEAD_LETTERS = "projects/my-project/topics/silhouette-dead-letters"
-READS = ("GET", "POST /token", ":getIamPolicy", ":testIamPermissions")
+READ_REQUESTS = ("GET", "POST /token", ":getIamPolicy", ":testIamPermissions")
 
 
 @pytest.fixture(scope="module")
-def made(rehearsal: Rehearsal) -> Chapter:
-    """The deploy that names the buckets, of a function that was there without."""
-    return rehearsal.story["again"]
+def deployment(rehearsal: Rehearsal) -> StepResult:
+    """A deployment with buckets, of a function that had none before."""
+    return rehearsal.steps["redeployment"]
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    """A project with nothing deployed, and nothing changed after the test either."""
-    with Cloud() as cloud:
+def cloud() -> Iterator[FakeCloud]:
+    """A project with nothing deployed, in which the test must change nothing."""
+    with FakeCloud() as cloud:
         yield cloud
         assert changes(cloud.requests) == []
-        assert cloud.connects == []
-        assert cloud.unforeseen == []
+        assert cloud.refused_connections == []
+        assert cloud.unexpected == []
 
 
 def changes(requests: list[str]) -> list[str]:
-    """List the requests that do more than look."""
-    return [each for each in requests if not any(read in each for read in READS)]
+    """Return the requests that change something."""
+    return [request for request in requests if not any(read in request for read in READ_REQUESTS)]
 
 
 def roles(*policies: dict[str, Any]) -> set[tuple[str, str]]:
-    """List who has which role."""
+    """Return the members of policies with their roles."""
     bindings = [binding for policy in policies for binding in policy["bindings"]]
-    return {(member.partition(":")[2], each["role"]) for each in bindings for member in each["members"]}
+    return {(member.partition(":")[2], binding["role"]) for binding in bindings for member in binding["members"]}
 
 
 def subscription(project: Project, trigger: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Find the subscription that a trigger brought along, and who may use it."""
+    """Return the subscription of a trigger, and its IAM policy."""
     name = trigger["transport"]["pubsub"]["subscription"]
-    return project.pubsub[name], project.policies[name]
+    return project.pubsub[name], project.pubsub_policies[name]
 
 
-def test_photos_that_land_in_the_bucket_go_to_the_function(made: Chapter) -> None:
-    assert made.done.code == 0, made.done.text
-    trigger = made.project.triggers[TRIGGER]
-    filters = {each["attribute"]: each["value"] for each in trigger["eventFilters"]}
+def test_the_trigger_sends_new_photos_in_the_bucket_to_the_function(deployment: StepResult) -> None:
+    assert deployment.command.exit_code == 0, deployment.command.output
+    trigger = deployment.project.triggers[TRIGGER]
+    filters = {item["attribute"]: item["value"] for item in trigger["eventFilters"]}
     assert filters == {"type": "google.cloud.storage.object.v1.finalized", "bucket": "photos"}
     assert trigger["destination"] == {"cloudRun": {"service": "silhouette", "region": "europe-west1"}}
     assert trigger["serviceAccount"].endswith(EVENTS)
-    environment = made.function["serviceConfig"]["environmentVariables"]
+    environment = deployment.function["serviceConfig"]["environmentVariables"]
     assert (environment["PHOTO_BUCKETS"], environment["MASK_BUCKET"]) == ("photos", "masks")
-    assert made.function["buildConfig"]["entryPoint"] == "run"
-    assert "at most 10 instances" in made.done.text
+    assert deployment.function["buildConfig"]["entryPoint"] == "run"
+    assert "at most 10 instances" in deployment.command.output
 
 
-def test_a_trigger_that_comes_too_early_for_the_cloud_is_tried_again(made: Chapter) -> None:
-    assert made.done.text.count("not known everywhere yet; once more") == 1
-    assert list(made.project.triggers) == [TRIGGER]
+def test_the_trigger_is_retried_while_a_new_account_has_not_propagated(deployment: StepResult) -> None:
+    assert deployment.command.output.count("has not propagated yet. Retrying") == 1
+    assert list(deployment.project.triggers) == [TRIGGER]
 
 
-def test_each_account_has_the_least_roles_in_the_smallest_place(made: Chapter) -> None:
-    project = made.project
-    assert roles({"bindings": project.granted}) == {
+def test_each_account_has_the_minimal_roles_on_the_smallest_resource(deployment: StepResult) -> None:
+    project = deployment.project
+    assert roles({"bindings": project.bindings}) == {
         (EVENTS, "roles/eventarc.eventReceiver"),
         (STORAGE, "roles/pubsub.publisher"),
     }
     assert roles(project.buckets["photos"]) == {(RUNTIME, "roles/storage.objectViewer")}
     assert roles(project.buckets["masks"]) == {(RUNTIME, "roles/storage.objectUser")}
-    assert roles(made.invokers) == {(EVENTS, "roles/run.invoker"), ("", "roles/run.invoker")}
-    assert roles(project.policies[DEAD_LETTERS]) == {(PUBSUB, "roles/pubsub.publisher")}
+    assert roles(deployment.invoker_policy) == {(EVENTS, "roles/run.invoker"), ("", "roles/run.invoker")}
+    assert roles(project.pubsub_policies[DEAD_LETTERS]) == {(PUBSUB, "roles/pubsub.publisher")}
     _, policy = subscription(project, project.triggers[TRIGGER])
     assert roles(policy) == {(PUBSUB, "roles/pubsub.subscriber")}
 
 
-def test_what_fails_for_good_is_kept_where_it_can_be_looked_at(made: Chapter) -> None:
-    project = made.project
+def test_permanently_failed_events_stay_in_the_dead_letter_subscription(deployment: StepResult) -> None:
+    project = deployment.project
     delivery, _ = subscription(project, project.triggers[TRIGGER])
     assert delivery["deadLetterPolicy"] == {"deadLetterTopic": DEAD_LETTERS, "maxDeliveryAttempts": 100}
-    assert delivery["ackDeadlineSeconds"] == made.function["serviceConfig"]["timeoutSeconds"]
-    kept = project.pubsub["projects/my-project/subscriptions/silhouette-dead-letters"]
-    assert kept["topic"] == DEAD_LETTERS
-    assert kept["expirationPolicy"] == {}  # never: a quiet month must not remove it
-    assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in made.done.text
+    assert delivery["ackDeadlineSeconds"] == deployment.function["serviceConfig"]["timeoutSeconds"]
+    dead_letters = project.pubsub["projects/my-project/subscriptions/silhouette-dead-letters"]
+    assert dead_letters["topic"] == DEAD_LETTERS
+    assert dead_letters["expirationPolicy"] == {}  # It never expires, even if it is not used for a month.
+    assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in deployment.command.output
 
 
-def test_the_same_deploy_again_would_make_a_revision_and_nothing_else(rehearsal: Rehearsal) -> None:
-    same = rehearsal.story["the same"]
-    assert same.done.code == 0, same.done.text
-    (line,) = [each for each in same.done.text.splitlines() if "would run" in each]
+def test_an_identical_deployment_would_create_a_revision_and_nothing_else(rehearsal: Rehearsal) -> None:
+    dry_run = rehearsal.steps["dry run"]
+    assert dry_run.command.exit_code == 0, dry_run.command.output
+    (line,) = [line for line in dry_run.command.output.splitlines() if "would run" in line]
     assert "gcloud functions deploy" in line
     assert "PHOTO_BUCKETS=photos" in line
-    assert changes(same.asked) == []
+    assert changes(dry_run.requests) == []
 
 
-def test_the_status_shows_the_trigger_and_where_failed_events_are(rehearsal: Rehearsal) -> None:
-    text = rehearsal.story["looked at"].done.text
-    assert "Photos from gs://photos become masks in gs://masks" in text
-    assert f"trigger     silhouette in europe-west1, which calls as {EVENTS}" in text
-    assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in text
+def test_the_status_shows_the_trigger_and_the_dead_letter_subscription(rehearsal: Rehearsal) -> None:
+    output = rehearsal.steps["status"].command.output
+    assert "Photos in gs://photos get masks in gs://masks" in output
+    assert f"trigger     silhouette in europe-west1, which calls the function as {EVENTS}" in output
+    assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in output
 
 
-def test_a_delete_removes_trigger_topic_and_account_and_leaves_the_buckets(rehearsal: Rehearsal) -> None:
+def test_a_deletion_removes_the_trigger_the_topic_and_the_account_but_not_the_buckets(rehearsal: Rehearsal) -> None:
     project = rehearsal.cloud.project
-    assert rehearsal.deleted.code == 0, rehearsal.deleted.text
+    assert rehearsal.deletion.exit_code == 0, rehearsal.deletion.output
     assert (project.triggers, project.pubsub, project.accounts) == ({}, {}, {})
-    assert roles({"bindings": project.granted}) == {(STORAGE, "roles/pubsub.publisher")}
+    assert roles({"bindings": project.bindings}) == {(STORAGE, "roles/pubsub.publisher")}
     assert {"photos", "masks"} <= project.buckets.keys()
-    assert "stays" not in rehearsal.deleted.text
+    assert "Could not delete" not in rehearsal.deletion.output
 
 
 @pytest.mark.parametrize(
-    ("options", "why", "next_step"),
+    ("options", "message", "next_step"),
     [
-        (("--photos=gs://photos",), "--photos and --masks go together", "--photos gs://IN --masks gs://OUT"),
-        (("--masks=gs://masks",), "--photos and --masks go together", "--photos gs://IN --masks gs://OUT"),
-        (("--photos=gs://photos", "--masks=gs://photos/"), "would be taken for photos", "--masks with another bucket"),
-        (("--photos=gs://photos/new", "--masks=gs://masks"), "gs://photos/new is not a whole bucket", "gs://BUCKET"),
-        (("--photos=photos", "--masks=gs://masks"), "photos is not a whole bucket", "gs://BUCKET"),
+        (("--photos=gs://photos",), "--photos and --masks must be used together", "--photos gs://IN --masks gs://OUT"),
+        (("--masks=gs://masks",), "--photos and --masks must be used together", "--photos gs://IN --masks gs://OUT"),
+        (
+            ("--photos=gs://photos", "--masks=gs://photos/"),
+            "masks would be processed as photos",
+            "--masks with another bucket",
+        ),
+        (("--photos=gs://photos/new", "--masks=gs://masks"), "gs://photos/new is not a bucket", "gs://BUCKET"),
+        (("--photos=photos", "--masks=gs://masks"), "photos is not a bucket", "gs://BUCKET"),
     ],
 )
-def test_buckets_that_cannot_be_meant_are_said_without_a_look(
-    cloud: Cloud, options: tuple[str, ...], why: str, next_step: str
+def test_invalid_bucket_options_are_reported_without_any_request(
+    cloud: FakeCloud, options: tuple[str, ...], message: str, next_step: str
 ) -> None:
-    assert_failed(deploy(cloud, *options), why, next_step)
+    assert_failed(deploy(cloud, *options), message, next_step)
     assert cloud.requests == []
 
 
-def test_buckets_and_apis_that_are_missing_are_said_before_anything_is_changed(cloud: Cloud) -> None:
-    done = deploy(cloud, *BUCKETS)
-    assert_failed(done, "lacks these APIs: eventarc.googleapis.com pubsub.googleapis.com", "gcloud services enable")
-    assert_failed(done, "cannot see the bucket gs://photos", "gcloud storage buckets create gs://photos")
-    assert_failed(done, "cannot see the bucket gs://masks", "gcloud storage buckets create gs://masks")
-    assert done.text.count("deploy.sh: ") == 3
+def test_missing_buckets_and_apis_are_reported_before_anything_is_changed(cloud: FakeCloud) -> None:
+    result = deploy(cloud, *BUCKETS)
+    assert_failed(
+        result,
+        "not enabled in my-project: eventarc.googleapis.com pubsub.googleapis.com",
+        "gcloud services enable",
+    )
+    assert_failed(result, "cannot access the bucket gs://photos", "gcloud storage buckets create gs://photos")
+    assert_failed(result, "cannot access the bucket gs://masks", "gcloud storage buckets create gs://masks")
+    assert result.output.count("deploy.sh: ") == 3
 
 
-def test_a_bucket_that_no_trigger_here_can_watch_is_said_before_anything_is_changed(cloud: Cloud) -> None:
+def test_a_bucket_that_no_trigger_can_use_is_reported_before_anything_is_changed(cloud: FakeCloud) -> None:
     cloud.project.apis |= {"eventarc.googleapis.com", "pubsub.googleapis.com"}
-    cloud.project.permissions_lacking.add("eventarc.triggers.create")
-    cloud.make_bucket("photos", "US-EAST1")
-    cloud.make_bucket("masks", "US-EAST1")
-    cloud.project.owners["photos"] = "1"
+    cloud.project.missing_permissions.add("eventarc.triggers.create")
+    cloud.create_bucket("photos", "US-EAST1")
+    cloud.create_bucket("masks", "US-EAST1")
+    cloud.project.bucket_owners["photos"] = "1"
     cloud.project.triggers[TRIGGER] = {
         "name": TRIGGER,
-        "eventFilters": [{"attribute": "bucket", "value": "older"}],
+        "eventFilters": [{"attribute": "bucket", "value": "other"}],
         "destination": {"cloudRun": {"service": "silhouette", "region": "europe-west1"}},
     }
-    done = deploy(cloud, *BUCKETS)
-    assert_failed(done, "gs://photos is another project's", "a bucket of my-project")
-    assert_failed(done, "gs://photos is in us-east1, and the function in europe-west1", "--region")
-    assert_failed(done, "takes photos from gs://older", "gcloud eventarc triggers delete silhouette")
-    assert_failed(done, "you lack roles in my-project: roles/eventarc.admin", "add-iam-policy-binding")
-    assert done.text.count("deploy.sh: ") == 4
+    result = deploy(cloud, *BUCKETS)
+    assert_failed(result, "gs://photos belongs to another project", "a bucket of my-project")
+    assert_failed(result, "gs://photos is in us-east1, but the function is in europe-west1", "--region")
+    assert_failed(result, "the trigger silhouette is for gs://other", "gcloud eventarc triggers delete silhouette")
+    assert_failed(result, "you lack these roles in my-project: roles/eventarc.admin", "add-iam-policy-binding")
+    assert result.output.count("deploy.sh: ") == 4

@@ -1,112 +1,111 @@
-"""A deploy that fails says what, why and what to do next, and what served before serves on."""
+"""A failed deployment prints the reason and the next step, and the previous revision keeps serving."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.fake_gcp.cloud import Cloud
+from tests.support.fake_gcp.cloud import FakeCloud
 from tests.support.fake_gcp.commands import REGION, assert_failed, copy_tree, deploy
-from tests.support.fake_gcp.faults import ApiError, Fault, denied, etag_conflict, no_quota, passing_503
+from tests.support.fake_gcp.faults import (
+    Fault,
+    account_not_propagated,
+    denied,
+    etag_conflict,
+    quota_exceeded,
+    transient_503,
+)
+from tests.support.fake_gcp.marks import requires_gcloud
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed"),
-    pytest.mark.skipif(sys.version_info[:2] > (3, 13), reason="Cloud Functions has no such Python"),
-]
+pytestmark = requires_gcloud
+ACCOUNT = "silhouette-runtime@my-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[Cloud]:
-    """A project with the function, deployed once and open to all, so that a test sees it without a token."""
-    with Cloud(region=REGION) as cloud:
-        cloud.faults.append(Fault("cloudfunctions", "^POST .*/functions$", unknown_account(), times=1))
-        done = deploy(cloud, "--public")
-        assert done.code == 0, done.text
-        assert "The new service account is not known everywhere yet" in done.text
+def deployed() -> Iterator[FakeCloud]:
+    """A project with a public function, deployed once for all tests of this module."""
+    with FakeCloud(region=REGION) as cloud:
+        cloud.faults.append(account_not_propagated(ACCOUNT))
+        result = deploy(cloud, "--public")
+        assert result.exit_code == 0, result.output
+        assert "The new service account has not propagated yet" in result.output
         yield cloud
-        assert cloud.connects == []
-        assert cloud.unforeseen == []
-
-
-def unknown_account() -> ApiError:
-    """The answer while a service account is so new that not all of the cloud knows it."""
-    return ApiError(400, "Service account silhouette-runtime@my-project.iam.gserviceaccount.com does not exist.")
+        assert cloud.refused_connections == []
+        assert cloud.unexpected == []
 
 
 @pytest.fixture
-def cloud(deployed: Cloud) -> Iterator[Cloud]:
-    """The same, with whatever a test breaks put right afterwards, and the revision still there that served before."""
+def cloud(deployed: FakeCloud) -> Iterator[FakeCloud]:
+    """The same project, in which the same revision must be serving after the test; faults are removed then."""
     service = deployed.project.services["silhouette"]
     before = service.serving
     yield deployed
     deployed.faults.clear()
-    deployed.next_breaks = False
+    deployed.new_revisions_broken = False
     assert service.serving is before
-    assert httpx.get(deployed.fronts["silhouette"].url).status_code == 200
+    assert httpx.get(deployed.ingresses["silhouette"].url).status_code == 200
 
 
 FAULTS = {
-    "the upload is not allowed": (
+    "upload denied": (
         denied("cloudfunctions", "generateUploadUrl", "cloudfunctions.functions.sourceCodeSet"),
         "sourceCodeSet",
         "roles/cloudfunctions.developer",
     ),
-    "the update is not allowed": (
+    "update denied": (
         denied("cloudfunctions", "^PATCH", "cloudfunctions.functions.update"),
         "cloudfunctions.functions.update",
         "roles/cloudfunctions.developer",
     ),
-    "there is no quota": (no_quota(), "Quota exceeded", "quotas"),
+    "quota exceeded": (quota_exceeded(), "Quota exceeded", "quotas"),
 }
 
 
-@pytest.mark.parametrize(("fault", "why", "next_step"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_refused_deploy_leaves_the_older_revision_serving(
-    cloud: Cloud, fault: Fault, why: str, next_step: str
+@pytest.mark.parametrize(("fault", "message", "next_step"), FAULTS.values(), ids=FAULTS.keys())
+def test_the_previous_revision_keeps_serving_after_a_refused_deployment(
+    cloud: FakeCloud, fault: Fault, message: str, next_step: str
 ) -> None:
     cloud.faults.append(fault)
-    done = deploy(cloud, "--public")
-    assert_failed(done, why, next_step)
-    assert "serves on, as before" in done.text
+    result = deploy(cloud, "--public")
+    assert_failed(result, message, next_step)
+    assert "is still serving" in result.output
 
 
-def test_too_little_memory_leaves_the_older_revision_serving(cloud: Cloud, tmp_path: Path) -> None:
+def test_the_previous_revision_keeps_serving_if_the_new_one_lacks_memory(cloud: FakeCloud, tmp_path: Path) -> None:
     tree = copy_tree(tmp_path)
     with (tree / "main.py").open("a") as main:
         main.write("\nBALLAST = b'x' * (300 << 20)\n")
-    done = deploy(cloud, "--public", "--memory", "256Mi", root=tree)
-    assert_failed(done, "Memory limit", "--memory 2Gi")
-    assert "serves on, as before" in done.text
+    result = deploy(cloud, "--public", "--memory", "256Mi", root=tree)
+    assert_failed(result, "Memory limit", "--memory 2Gi")
+    assert "is still serving" in result.output
 
 
-def test_a_revision_that_gives_no_mask_is_rolled_back(cloud: Cloud) -> None:
-    cloud.next_breaks = True
-    done = deploy(cloud, "--public")
-    assert_failed(done, "gives no mask", "gcloud functions logs read")
-    assert "serves again" in done.text
+def test_a_revision_that_returns_no_mask_is_rolled_back(cloud: FakeCloud) -> None:
+    cloud.new_revisions_broken = True
+    result = deploy(cloud, "--public")
+    assert_failed(result, "returns no mask", "gcloud functions logs read")
+    assert "is serving again" in result.output
 
 
-def test_access_that_cannot_be_set_is_told_apart_from_a_deploy_that_failed(deployed: Cloud) -> None:
-    lacks_right = denied("run", ":setIamPolicy", "run.services.setIamPolicy")
-    for fault, why, next_step in (
-        (lacks_right, "setIamPolicy", "roles/run.admin"),
+def test_a_failed_change_of_access_is_distinguished_from_a_failed_deployment(deployed: FakeCloud) -> None:
+    no_permission = denied("run", ":setIamPolicy", "run.services.setIamPolicy")
+    for fault, message, next_step in (
+        (no_permission, "setIamPolicy", "roles/run.admin"),
         (etag_conflict(), "concurrent", "again"),
     ):
         deployed.faults = [fault]
-        done = deploy(deployed)
-        assert_failed(done, why, next_step)
-        assert "only who may call it could not be set, and is as before" in done.text
+        result = deploy(deployed)
+        assert_failed(result, message, next_step)
+        assert "but who may call it could not be changed" in result.output
     assert deployed.project.services["silhouette"].is_public()
     deployed.faults.clear()
 
 
-def test_a_503_that_passes_is_waited_out(cloud: Cloud) -> None:
-    cloud.faults.append(passing_503("cloudfunctions", "^GET .*/functions/silhouette"))
-    done = deploy(cloud, "--status")
-    assert done.code == 0, done.text
-    assert cloud.faults[0].times == 0
+def test_a_transient_503_is_retried(cloud: FakeCloud) -> None:
+    cloud.faults.append(transient_503("cloudfunctions", "^GET .*/functions/silhouette"))
+    result = deploy(cloud, "--status")
+    assert result.exit_code == 0, result.output
+    assert cloud.faults[0].remaining == 0

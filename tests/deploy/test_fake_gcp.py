@@ -1,4 +1,4 @@
-"""The stand-in for Google Cloud refuses what Google's published API refuses."""
+"""The fake Google Cloud refuses what Google's published API refuses."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_gcp.cloud import Cloud
-from tests.support.fake_gcp.eventarc_api import check_filters, check_parties
-from tests.support.fake_gcp.faults import ApiError
+from tests.support.fake_gcp.cloud import FakeCloud
+from tests.support.fake_gcp.errors import ApiError
+from tests.support.fake_gcp.eventarc_api import check_destination, check_filters
 from tests.support.fake_gcp.resources import Service
 from tests.support.fake_gcp.validation import check_function, check_subscription
 
 
 def function(build: dict[str, Any] | None = None, **service: Any) -> dict[str, Any]:
-    """A function that is right but for what is given."""
-    fine = {"availableMemory": "1Gi", "availableCpu": "1", "maxInstanceRequestConcurrency": 8, "timeoutSeconds": 60}
+    """Return a valid function, with some fields of its buildConfig and serviceConfig replaced."""
+    valid = {"availableMemory": "1Gi", "availableCpu": "1", "maxInstanceRequestConcurrency": 8, "timeoutSeconds": 60}
     return {
         "buildConfig": {"runtime": "python311", "entryPoint": "run"} | (build or {}),
-        "serviceConfig": fine | service,
+        "serviceConfig": valid | service,
     }
 
 
@@ -31,12 +31,12 @@ def function(build: dict[str, Any] | None = None, **service: Any) -> dict[str, A
         {"availableCpu": "8", "availableMemory": "32Gi", "maxInstanceRequestConcurrency": 1000},
     ],
 )
-def test_what_is_offered_is_taken(service: dict[str, Any]) -> None:
+def test_a_valid_configuration_is_accepted(service: dict[str, Any]) -> None:
     check_function("silhouette", function(**service))
 
 
 @pytest.mark.parametrize(
-    ("service", "why"),
+    ("service", "message"),
     [
         ({"availableCpu": "0.5"}, "concurrency > 1"),
         ({"availableCpu": "500m", "maxInstanceRequestConcurrency": 1, "availableMemory": "2Gi"}, "too little"),
@@ -51,58 +51,58 @@ def test_what_is_offered_is_taken(service: dict[str, Any]) -> None:
         ({"cpuBoost": True}, 'Unknown name "cpuBoost"'),
     ],
 )
-def test_what_is_not_offered_is_refused(service: dict[str, Any], why: str) -> None:
-    with pytest.raises(ApiError, match=why):
+def test_an_invalid_configuration_is_refused(service: dict[str, Any], message: str) -> None:
+    with pytest.raises(ApiError, match=message):
         check_function("silhouette", function(**service))
 
 
 @pytest.mark.parametrize("name", ["Silhouette", "1st", "ends-", "a" * 64, "dot.ted", "abc"])
-def test_names_that_break_the_rules_are_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(ApiError, match="Invalid function name"):
         check_function(name, function())
 
 
-def test_a_function_needs_an_entry_point() -> None:
+def test_a_function_requires_an_entry_point() -> None:
     with pytest.raises(ApiError, match="entry_point"):
         check_function("silhouette", function({"entryPoint": None}))
 
 
 @pytest.mark.parametrize(
-    ("subscription", "why"),
+    ("subscription", "message"),
     [
         ({"ackDeadlineSeconds": 9}, "ack_deadline_seconds must be between 10 and 600"),
         ({"deadLetterPolicy": {"maxDeliveryAttempts": 101}}, "max_delivery_attempts must be between 5 and 100"),
         ({"messageRetentionDuration": "2764800s"}, "message_retention must be between 600"),
     ],
 )
-def test_a_subscription_beyond_what_is_offered_is_refused(subscription: dict[str, Any], why: str) -> None:
-    with pytest.raises(ApiError, match=why):
+def test_an_invalid_subscription_is_refused(subscription: dict[str, Any], message: str) -> None:
+    with pytest.raises(ApiError, match=message):
         check_subscription(subscription)
 
 
-def test_a_trigger_is_refused_until_all_that_it_needs_is_there() -> None:
+def test_a_trigger_is_refused_until_everything_it_requires_exists() -> None:
     email = "events@my-project.iam.gserviceaccount.com"
     destination = {"cloudRun": {"service": "silhouette", "region": "europe-west1"}}
     filters = [{"attribute": "type", "value": "google.cloud.storage.object.v1.finalized"}]
     filters += [{"attribute": "bucket", "value": "photos"}]
     trigger = {"serviceAccount": email, "destination": destination, "eventFilters": filters}
-    with Cloud() as cloud:
+    with FakeCloud() as cloud:
 
-        def refused(why: str) -> None:
-            with pytest.raises(ApiError, match=why):
-                check_parties(cloud, trigger)
+        def assert_refused(message: str) -> None:
+            with pytest.raises(ApiError, match=message):
+                check_destination(cloud, trigger)
 
-        cloud.make_bucket("photos", "EU")
+        cloud.create_bucket("photos", "EU")
         with pytest.raises(ApiError, match="the trigger must be there"):
             check_filters(cloud, trigger, "europe-west1")
         check_filters(cloud, trigger, "eu")
-        refused("does not exist")
+        assert_refused("does not exist")
         cloud.project.accounts[email] = {}
-        refused("silhouette not found")
+        assert_refused("silhouette not found")
         cloud.project.services["silhouette"] = Service("silhouette")
-        refused("receiveEvent")
-        cloud.project.granted.append({"role": "roles/eventarc.eventReceiver", "members": [f"serviceAccount:{email}"]})
-        refused("unable to publish")
+        assert_refused("receiveEvent")
+        cloud.project.bindings.append({"role": "roles/eventarc.eventReceiver", "members": [f"serviceAccount:{email}"]})
+        assert_refused("unable to publish")
         agent = f"serviceAccount:{cloud.project.storage_agent}"
-        cloud.project.granted.append({"role": "roles/pubsub.publisher", "members": [agent]})
-        check_parties(cloud, trigger)
+        cloud.project.bindings.append({"role": "roles/pubsub.publisher", "members": [agent]})
+        check_destination(cloud, trigger)

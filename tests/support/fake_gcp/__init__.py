@@ -1,13 +1,16 @@
-"""A stand-in for the parts of Google Cloud that a deploy touches, on loopback, for the real gcloud to talk to.
+"""A fake of the Google Cloud APIs that deploy.sh uses, on loopback, called by the real gcloud.
 
-stand_in.py   starts and stops it all; what a test holds in its hand
-wire.py       HTTP: which request goes to which answer, and the proxy that lets nothing out
-state.py      what the project has: functions, revisions, accounts, buckets
-rules.py      what Google's published API refuses
-faults.py     what can go wrong on demand
-*_api.py      the answers, a file for each API
-build.py      what Cloud Build does with an upload
-instance.py   a revision, running
-front.py      the function's URL
-rehearse.py   the whole way, told step by step: `make rehearse`
+Modules:
+    cloud: The fake as a whole: started, configured and inspected by tests.
+    http_server: The HTTP server: routing of requests, and a proxy that lets no request leave the machine.
+    resources: The resources of the project: functions, revisions, accounts, buckets.
+    validation: What Google's published API refuses.
+    errors, faults: Errors of the APIs, and errors that tests inject.
+    eventarc_api, functions_api, project_api, pubsub_api, run_api, storage_api: The endpoints of each API.
+    build: The build of an upload, as by Cloud Build.
+    instance: The process that serves a revision.
+    ingress: The public URL of a function.
+    commands: deploy.sh and the client, run against the fake.
+    marks: When tests that run deploy.sh are skipped.
+    rehearse: A complete deployment, step by step: `make rehearse`.
 """

@@ -1,4 +1,4 @@
-"""What Cloud Build's Python buildpack does with an upload: unpack it, install what it asks for, hashes and all."""
+"""The build of an upload, as by Cloud Build's Python buildpack: unpack it, and install its locked requirements."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ CACHE = ROOT / "build" / "cloud"
 
 
 class BuildFailed(Exception):
-    """The build ended with an error; its text is the build's log."""
+    """The build failed; the message is the end of its log."""
 
 
 def unpack(upload: bytes, folder: Path) -> None:
     """Unpack an upload.
 
-    raises: BuildFailed
+    Args:
+        upload: A ZIP archive.
+        folder: Where its files go.
+
+    Raises:
+        BuildFailed: If the upload is not a ZIP archive.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(upload)) as archive:
@@ -34,12 +39,19 @@ def unpack(upload: bytes, folder: Path) -> None:
 
 
 def install(source: Path, runtime: str) -> Path:
-    """Make the virtual environment that requirements.txt asks for.
+    """Create the virtual environment of a function from its requirements.txt.
 
-    The environment is kept, named by what went into it, so that a second deploy of the same needs no minute. Where
-    two rehearsals run at once, one makes it and the other waits.
-    returns: its python
-    raises: BuildFailed
+    Environments are cached by runtime and requirements. A lock lets concurrent builds share the cache.
+
+    Args:
+        source: The unpacked upload.
+        runtime: As in python311.
+
+    Returns:
+        The Python of the environment.
+
+    Raises:
+        BuildFailed: If a required file is missing, or the installation fails.
     """
     requirements = source / "requirements.txt"
     if not requirements.is_file() or not (source / "main.py").is_file():
@@ -60,26 +72,28 @@ def install(source: Path, runtime: str) -> Path:
 
 
 def find_python(runtime: str) -> Path:
-    """Find the Python that a runtime names: python311 is 3.11.
+    """Return the Python interpreter for a runtime: 3.11 for python311.
 
-    raises: BuildFailed
+    Raises:
+        BuildFailed: If this machine has no such interpreter.
     """
     version = f"{runtime[6]}.{runtime[7:]}"
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return Path(sys.executable)
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
-    for python in found:
+    candidates = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
+    for python in candidates:
         if python and subprocess.run([python, "-c", "import ensurepip"], capture_output=True).returncode == 0:
             return Path(python)
     raise BuildFailed(f"there is no Python {version} on this machine")
 
 
 def run(command: list[str]) -> None:
-    """Run one step of the build.
+    """Run a step of the build.
 
-    raises: BuildFailed
+    Raises:
+        BuildFailed: If the command fails.
     """
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise BuildFailed((done.stderr or done.stdout).strip()[-1500:])
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode != 0:
+        raise BuildFailed((process.stderr or process.stdout).strip()[-1500:])

@@ -1,4 +1,4 @@
-"""The stand-in as a whole: what a test starts, sets, looks into and stops."""
+"""The fake Google Cloud as a whole: started, configured, inspected and stopped by tests."""
 
 from __future__ import annotations
 
@@ -14,38 +14,53 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from . import eventarc_api, functions_api, project_api, pubsub_api, run_api, storage_api
-from .faults import ApiError, Fault, disabled
-from .http_server import DOMAIN, INSTANCES, Call, Route, Server
-from .ingress import Front
-from .resources import Blob, Project, new_policy
+from .errors import ApiError, api_disabled
+from .faults import Fault
+from .http_server import DOMAIN, INSTANCES, ApiServer, Request, Route
+from .ingress import Ingress
+from .resources import Project, StoredObject, new_policy
 
-OVERRIDDEN = "cloudbilling cloudbuild cloudfunctions cloudresourcemanager eventarc iam pubsub run serviceusage storage"
 NEEDS_ENABLING = ("cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run", "storage")
-OPEN = ("oauth2", "upload", INSTANCES)
+NEEDS_NO_ENABLING = ("cloudbilling", "cloudresourcemanager", "iam", "serviceusage")
+NEEDS_NO_TOKEN = ("oauth2", "upload", INSTANCES)
 
 
-class Cloud:
+class FakeCloud:
     """A Google Cloud with one project, on loopback.
 
-    faults: what goes wrong from now on
-    build_failure: why a build fails from now on, if it does
-    next_breaks: whether revisions made from now on start, and then answer nothing but errors
-    requests, connects, unforeseen: what was asked; what tried to leave; what has no answer here
+    Attributes:
+        project: Its resources.
+        region: The region of its services.
+        faults: Errors to inject from now on.
+        build_error: The message with which builds fail from now on; empty if they succeed.
+        new_revisions_broken: Whether revisions that are created from now on answer every request with an error.
+        requests: All requests so far, as "SERVICE METHOD /path".
+        refused_connections: Hosts outside this machine that a command tried to reach.
+        unexpected: Requests to endpoints that the fake lacks, and tracebacks of the fake's own errors.
+        start_errors: Logs of instances that failed to start.
+        ingresses: The URLs of functions, by name.
+        access_tokens: Access tokens that were issued.
+        identity_tokens: The audience of each identity token that was issued.
+        revision_count: How many revisions were created.
+        peak_bytes: The largest memory of an instance, measured when its function is deleted.
+        folder: A temporary directory for unpacked uploads and gcloud's configuration.
+        routes: The endpoints of each API.
+        url: The URL of the server.
     """
 
     def __init__(self, project: str = "my-project", region: str = "europe-west1") -> None:
         self.project, self.region = Project(project), region
         self.faults: list[Fault] = []
-        self.build_failure = ""
-        self.next_breaks = False
+        self.build_error = ""
+        self.new_revisions_broken = False
         self.requests: list[str] = []
-        self.connects: list[str] = []
-        self.unforeseen: list[str] = []
-        self.logs: list[str] = []
-        self.fronts: dict[str, Front] = {}
+        self.refused_connections: list[str] = []
+        self.unexpected: list[str] = []
+        self.start_errors: list[str] = []
+        self.ingresses: dict[str, Ingress] = {}
         self.access_tokens: set[str] = set()
         self.identity_tokens: dict[str, str] = {}
-        self.revisions_made = 0
+        self.revision_count = 0
         self.peak_bytes = 0
         self.folder = Path(tempfile.mkdtemp(prefix="cloud-"))
         self.routes: dict[str, list[Route]] = {
@@ -57,72 +72,79 @@ class Cloud:
             "eventarc": eventarc_api.ROUTES,
             "pubsub": pubsub_api.ROUTES,
         }
-        self._server = Server(self)
+        self._server = ApiServer(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def __enter__(self) -> Cloud:
+    def __enter__(self) -> FakeCloud:
         return self
 
     def __exit__(self, *_: object) -> None:
         for name in list(self.project.functions):
-            self.remove(name)
+            self.remove_function(name)
         self._server.shutdown()
         self._server.server_close()
         shutil.rmtree(self.folder)
 
-    def admit(self, call: Call) -> None:
-        """Refuse who is not logged in, APIs that are not enabled, and what is set to fail.
+    def authorize(self, request: Request) -> None:
+        """Check a request before it reaches its endpoint.
 
-        raises: ApiError
+        Raises:
+            ApiError: If the caller is not logged in, the API is not enabled, or a fault is injected.
         """
-        if call.service not in OPEN and call.authorization.removeprefix("Bearer ") not in self.access_tokens:
+        if request.service not in NEEDS_NO_TOKEN and _token(request.authorization) not in self.access_tokens:
             raise ApiError(401, "Request had invalid authentication credentials.")
-        api = f"{call.service}.googleapis.com"
-        if call.service in NEEDS_ENABLING and api not in self.project.apis:
-            raise disabled(api, self.project.number)
+        api = f"{request.service}.googleapis.com"
+        if request.service in NEEDS_ENABLING and api not in self.project.apis:
+            raise api_disabled(api, self.project.number)
         for fault in self.faults:
-            if fault.strikes(call.service, f"{call.method} {call.path}"):
+            if fault.applies_to(request.service, f"{request.method} {request.path}"):
                 raise fault.error
 
     def may_call(self, authorization: str, url: str) -> bool:
-        """Tell whether a caller has a token made for this address."""
-        return self.identity_tokens.get(authorization.removeprefix("Bearer ")) == url
+        """Return whether an Authorization header has an identity token for a URL."""
+        return self.identity_tokens.get(_token(authorization)) == url
 
-    def put(self, uri: str, data: bytes, *, generation: str) -> None:
-        """Put an object into a bucket."""
-        self.project.objects[uri] = Blob(data, generation)
-        self.make_bucket(uri.split("/")[2])
+    def put_object(self, url: str, data: bytes, *, generation: str) -> None:
+        """Store an object, and create its bucket if it does not exist.
 
-    def make_bucket(self, name: str, place: str = "EUROPE-WEST1") -> None:
-        """Make a bucket, unless it is there."""
+        Args:
+            url: As in gs://BUCKET/NAME.
+            data: Its content.
+            generation: Its generation number.
+        """
+        self.project.objects[url] = StoredObject(data, generation)
+        self.create_bucket(url.split("/")[2])
+
+    def create_bucket(self, name: str, location: str = "EUROPE-WEST1") -> None:
+        """Create a bucket unless it exists."""
         self.project.buckets.setdefault(name, new_policy([]))
-        self.project.places.setdefault(name, place)
+        self.project.bucket_locations.setdefault(name, location)
 
-    def remove(self, name: str) -> None:
-        """Remove a function: its address, its service, its revisions."""
-        front, service = self.fronts.pop(name, None), self.project.services.pop(name, None)
+    def remove_function(self, name: str) -> None:
+        """Remove a function, its URL, its service and its revisions."""
+        ingress, service = self.ingresses.pop(name, None), self.project.services.pop(name, None)
         del self.project.functions[name]
-        if front:
-            front.shutdown()
-            front.server_close()
+        if ingress:
+            ingress.shutdown()
+            ingress.server_close()
         for revision in service.revisions if service else []:
             revision.instance.stop()
             self.peak_bytes = max(self.peak_bytes, revision.instance.peak_bytes)
 
-    def env(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """Yield the environment in which gcloud, curl and the client reach this cloud and no other."""
+    def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Return environment variables with which gcloud, curl and the client reach this fake and nothing else."""
         kept = {key: base[key] for key in base if not key.startswith(("CLOUDSDK_", "SILHOUETTE_", "GOOGLE_"))}
         kept = {key: value for key, value in kept.items() if not key.lower().endswith("_proxy")}
         override = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
         return {
             **kept,
-            **{override + name.upper(): f"http://{name}.{DOMAIN}/" for name in OVERRIDDEN.split()},
+            **{override + api.upper(): f"http://{api}.{DOMAIN}/" for api in NEEDS_ENABLING + NEEDS_NO_ENABLING},
             "CLOUDSDK_PROXY_TYPE": "http",
             "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
             "CLOUDSDK_PROXY_PORT": self.url.rpartition(":")[2],
             "CLOUDSDK_CONFIG": str(self.folder / "gcloud"),
-            "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(self._key()),
+            "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(self._key_file()),
             "CLOUDSDK_AUTH_TOKEN_HOST": f"http://oauth2.{DOMAIN}/token",
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
             "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
@@ -131,16 +153,20 @@ class Cloud:
             "no_proxy": "127.0.0.1",
         }
 
-    def _key(self) -> Path:
-        """Write the key of the service account that deploys, once."""
+    def _key_file(self) -> Path:
+        """Return the key file of the service account that deploys; it is written once."""
         path = self.folder / "key.json"
         if path.exists():
             return path
-        key = rsa.generate_private_key(65537, 2048)
-        form, shape = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        text = key.private_bytes(form, shape, serialization.NoEncryption()).decode()
+        private_key = rsa.generate_private_key(65537, 2048)
+        encoding, key_format = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        pem = private_key.private_bytes(encoding, key_format, serialization.NoEncryption()).decode()
         email = f"deployer@{self.project.id}.iam.gserviceaccount.com"
-        about = {"type": "service_account", "project_id": self.project.id, "client_email": email, "client_id": "1"}
-        about |= {"private_key_id": "1", "private_key": text, "token_uri": f"http://oauth2.{DOMAIN}/token"}
-        path.write_text(json.dumps(about))
+        key = {"type": "service_account", "project_id": self.project.id, "client_email": email, "client_id": "1"}
+        key |= {"private_key_id": "1", "private_key": pem, "token_uri": f"http://oauth2.{DOMAIN}/token"}
+        path.write_text(json.dumps(key))
         return path
+
+
+def _token(authorization: str) -> str:
+    return authorization.removeprefix("Bearer ")

@@ -1,4 +1,4 @@
-"""deploy.sh and the client, run against a stand-in."""
+"""deploy.sh and the client, run against the fake Google Cloud."""
 
 from __future__ import annotations
 
@@ -10,40 +10,53 @@ from pathlib import Path
 
 from tests.support.paths import ROOT, SAMPLE
 
-from .cloud import Cloud
+from .cloud import FakeCloud
 
 REGION = "europe-west1"
-# The Python of the tests is there for sure.
+# The Python that runs the tests is certainly installed.
 PYTHON = f"{sys.version_info.major}{sys.version_info.minor}"
 
 
 @dataclass
-class Done:
-    """How a command ended: its exit code, and all that it printed."""
+class CommandResult:
+    """The result of a command.
 
-    code: int
-    text: str
+    Attributes:
+        exit_code: Its exit code.
+        output: What it wrote to standard output and standard error.
+    """
+
+    exit_code: int
+    output: str
 
 
-def deploy(cloud: Cloud, *options: str, root: Path = ROOT, **env: str) -> Done:
-    """Run deploy.sh against a stand-in, with the Python of the tests."""
+def deploy(cloud: FakeCloud, *options: str, root: Path = ROOT, **environment: str) -> CommandResult:
+    """Run deploy.sh against a fake cloud, with the Python version of the tests.
+
+    Args:
+        cloud: The fake cloud.
+        *options: Options of deploy.sh besides --project and --python.
+        root: The directory that is deployed.
+        **environment: Additional environment variables.
+    """
     command = [str(root / "deploy.sh"), "--project", cloud.project.id, "--python", PYTHON, *options]
-    around = cloud.env() | {"VIRTUAL_ENV": sys.prefix, "ACCOUNT_WAIT_S": "0"} | env
-    both = subprocess.STDOUT
-    done = subprocess.run(command, env=around, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=both, text=True)
-    return Done(done.returncode, done.stdout)
+    env = cloud.environment() | {"VIRTUAL_ENV": sys.prefix, "PROPAGATION_WAIT_S": "0"} | environment
+    process = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return CommandResult(process.returncode, process.stdout)
 
 
-def segment(cloud: Cloud, name: str, mask: Path) -> bytes:
-    """Have the client ask a function for the sample's mask."""
-    url = cloud.fronts[name].url
+def segment(cloud: FakeCloud, name: str, mask: Path) -> bytes:
+    """Return the mask of the sample photo from a deployed function, which the client also writes to a file."""
+    url = cloud.ingresses[name].url
     command = [sys.executable, "-m", "client", str(SAMPLE), "--url", url, "--auth", "gcloud", "--out", str(mask)]
-    subprocess.run(command, cwd=ROOT, env=cloud.env(), check=True, capture_output=True)
+    subprocess.run(command, cwd=ROOT, env=cloud.environment(), check=True, capture_output=True)
     return mask.read_bytes()
 
 
 def copy_tree(folder: Path) -> Path:
-    """Copy what deploy.sh needs, to be broken by a test."""
+    """Copy the files that deploy.sh needs into a folder, for a test to modify, and return their directory."""
     tree = folder / "tree"
     for name in ("model", "client", "deploy"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("training", "__pycache__"))
@@ -52,9 +65,9 @@ def copy_tree(folder: Path) -> Path:
     return tree
 
 
-def assert_failed(done: Done, why: str, next_step: str) -> None:
-    """Hold a command to its exit code, and to a message with the reason and the next step."""
-    assert done.code == 1, done.text
-    messages = [each for each in done.text.split("deploy.sh: ")[1:] if why in each]
-    assert messages, done.text
-    assert next_step in messages[0].partition("  next: ")[2], done.text
+def assert_failed(result: CommandResult, message: str, next_step: str) -> None:
+    """Assert that deploy.sh failed with an error that has a message and a next step."""
+    assert result.exit_code == 1, result.output
+    errors = [error for error in result.output.split("deploy.sh: ")[1:] if message in error]
+    assert errors, result.output
+    assert next_step in errors[0].partition("  Next step: ")[2], result.output

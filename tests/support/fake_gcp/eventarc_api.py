@@ -1,61 +1,65 @@
-"""Eventarc: triggers, with the topic and the subscription that each brings along; no event is sent here."""
+"""Eventarc: triggers, each with its topic and subscription. No events are delivered."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .faults import ApiError
-from .http_server import Call, Route
+from .errors import ApiError
+from .http_server import Request, Route
 from .resources import Json, new_policy
 from .validation import check_fields
 
 if TYPE_CHECKING:
-    from .cloud import Cloud
+    from .cloud import FakeCloud
 
-PLACE = r"/v1/(?P<place>projects/[^/]+/locations/[^/]+)"
+LOCATION = r"/v1/(?P<location>projects/[^/]+/locations/[^/]+)"
 NAME = r"(?P<name>[^/:]+)"
 FINALIZED = "google.cloud.storage.object.v1.finalized"
-ACK_S = 10
+DEFAULT_ACK_DEADLINE_S = 10
 
 
-def list_triggers(cloud: Cloud, call: Call) -> Json:
-    """Yield the triggers of a location, or of all where it is a dash."""
-    place = call.names["place"].removesuffix("-")
-    return {"triggers": [each for name, each in cloud.project.triggers.items() if name.startswith(place)]}
+def list_triggers(cloud: FakeCloud, request: Request) -> Json:
+    """Return the triggers of a location, or of all locations if it is a dash."""
+    location = request.names["location"].removesuffix("-")
+    return {"triggers": [trigger for name, trigger in cloud.project.triggers.items() if name.startswith(location)]}
 
 
-def create(cloud: Cloud, call: Call) -> Json:
-    """Make a trigger."""
-    trigger, place, short = call.json(), call.names["place"], call.query["triggerId"]
-    name = f"{place}/triggers/{short}"
+def create_trigger(cloud: FakeCloud, request: Request) -> Json:
+    """Create a trigger."""
+    trigger, parent, trigger_id = request.json(), request.names["location"], request.query["triggerId"]
+    name, location = f"{parent}/triggers/{trigger_id}", parent.rpartition("/")[2]
     if name in cloud.project.triggers:
         raise ApiError(409, f"Resource '{name}' already exists")
     check_fields("trigger", trigger)
-    check_filters(cloud, trigger, place.rpartition("/")[2])
-    check_parties(cloud, trigger)
-    transport = {"pubsub": make_transport(cloud, f"eventarc-{place.rpartition('/')[2]}-{short}")}
+    check_filters(cloud, trigger, location)
+    check_destination(cloud, trigger)
+    transport = {"pubsub": create_transport(cloud, f"eventarc-{location}-{trigger_id}")}
     cloud.project.triggers[name] = trigger | {"name": name, "transport": transport}
-    kind = {"@type": "type.googleapis.com/google.cloud.eventarc.v1.Trigger"}
-    return done(cloud, call, kind | cloud.project.triggers[name])
+    message_type = {"@type": "type.googleapis.com/google.cloud.eventarc.v1.Trigger"}
+    return completed_operation(cloud, request, message_type | cloud.project.triggers[name])
 
 
-def check_filters(cloud: Cloud, trigger: Json, location: str) -> None:
-    """Refuse events that no trigger of this location can have.
+def check_filters(cloud: FakeCloud, trigger: Json, location: str) -> None:
+    """Check the event filters of a trigger.
 
-    raises: ApiError 400
+    Raises:
+        ApiError: 400, if a trigger in this location cannot receive these events.
     """
-    filters = {each["attribute"]: each["value"] for each in trigger["eventFilters"]}
+    filters = {event_filter["attribute"]: event_filter["value"] for event_filter in trigger["eventFilters"]}
     if filters.keys() != {"type", "bucket"} or filters["type"] != FINALIZED:
-        raise ApiError(400, f"this stand-in has events of type {FINALIZED} of one bucket")
-    place = cloud.project.places.get(filters["bucket"])
-    if place is None or place.lower() != location:
-        raise ApiError(400, f"Bucket {filters['bucket']!r} is in {place}: the trigger must be there, not in {location}")
+        raise ApiError(400, f"this fake supports only events of type {FINALIZED} of one bucket")
+    bucket = filters["bucket"]
+    bucket_location = cloud.project.bucket_locations.get(bucket)
+    if bucket_location is None or bucket_location.lower() != location:
+        raise ApiError(400, f"Bucket {bucket!r} is in {bucket_location}: the trigger must be there, not in {location}")
 
 
-def check_parties(cloud: Cloud, trigger: Json) -> None:
-    """Refuse a trigger whose destination or account is not there, or may not do its part.
+def check_destination(cloud: FakeCloud, trigger: Json) -> None:
+    """Check the destination of a trigger, and the permissions of the service accounts involved.
 
-    raises: ApiError 400, 403, 404
+    Raises:
+        ApiError: 400 or 404, if the service account or the destination does not exist; 400 or 403, if a service account
+            lacks a role.
     """
     project, email = cloud.project, trigger.get("serviceAccount", "").rpartition("/")[2]
     if email not in project.accounts:
@@ -70,47 +74,53 @@ def check_parties(cloud: Cloud, trigger: Json) -> None:
 
 
 def has_role(policy: Json, role: str, email: str) -> bool:
-    """Tell whether a policy gives an account a role."""
-    return any(each["role"] == role and f"serviceAccount:{email}" in each["members"] for each in policy["bindings"])
+    """Return whether a policy grants a service account a role."""
+    member = f"serviceAccount:{email}"
+    return any(binding["role"] == role and member in binding["members"] for binding in policy["bindings"])
 
 
-def make_transport(cloud: Cloud, stem: str) -> Json:
-    """Make the topic and the subscription of a trigger, as Eventarc names and sets them."""
+def create_transport(cloud: FakeCloud, prefix: str) -> Json:
+    """Create the topic and the subscription of a trigger, with the names and settings that Eventarc gives them."""
     root = f"projects/{cloud.project.id}"
-    names = {"topic": f"{root}/topics/{stem}-042", "subscription": f"{root}/subscriptions/{stem}-sub-042"}
+    names = {"topic": f"{root}/topics/{prefix}-042", "subscription": f"{root}/subscriptions/{prefix}-sub-042"}
     cloud.project.pubsub[names["topic"]] = {"name": names["topic"]}
-    subscription = {"name": names["subscription"], "topic": names["topic"], "ackDeadlineSeconds": ACK_S}
+    subscription = {
+        "name": names["subscription"],
+        "topic": names["topic"],
+        "ackDeadlineSeconds": DEFAULT_ACK_DEADLINE_S,
+    }
     subscription |= {"messageRetentionDuration": "86400s"}
     cloud.project.pubsub[names["subscription"]] = subscription
-    cloud.project.policies |= {name: new_policy([]) for name in names.values()}
+    cloud.project.pubsub_policies |= {name: new_policy([]) for name in names.values()}
     return names
 
 
-def delete(cloud: Cloud, call: Call) -> Json:
-    """Remove a trigger, and what it brought along."""
-    trigger = cloud.project.triggers.pop(f"{call.names['place']}/triggers/{call.names['name']}", None)
+def delete_trigger(cloud: FakeCloud, request: Request) -> Json:
+    """Delete a trigger, its topic and its subscription."""
+    trigger = cloud.project.triggers.pop(f"{request.names['location']}/triggers/{request.names['name']}", None)
     if trigger is None:
-        raise ApiError(404, f"Resource '{call.path.removeprefix('/v1/')}' was not found")
+        raise ApiError(404, f"Resource '{request.path.removeprefix('/v1/')}' was not found")
     for name in trigger["transport"]["pubsub"].values():
-        del cloud.project.pubsub[name], cloud.project.policies[name]
-    return done(cloud, call, {"@type": "type.googleapis.com/google.protobuf.Empty"})
+        del cloud.project.pubsub[name], cloud.project.pubsub_policies[name]
+    return completed_operation(cloud, request, {"@type": "type.googleapis.com/google.protobuf.Empty"})
 
 
-def done(cloud: Cloud, call: Call, response: Json) -> Json:
-    """Make an operation that is over."""
-    name = f"{call.names['place']}/operations/operation-{len(cloud.project.triggered)}"
-    cloud.project.triggered[name] = {"name": name, "done": True, "response": response}
-    return cloud.project.triggered[name]
+def completed_operation(cloud: FakeCloud, request: Request, response: Json) -> Json:
+    """Create an operation that has completed with a response."""
+    operations = cloud.project.trigger_operations
+    name = f"{request.names['location']}/operations/operation-{len(operations)}"
+    operations[name] = {"name": name, "done": True, "response": response}
+    return operations[name]
 
 
-def get_operation(cloud: Cloud, call: Call) -> Json:
-    """Say how far an operation is."""
-    return cloud.project.triggered[call.path.removeprefix("/v1/")]
+def get_operation(cloud: FakeCloud, request: Request) -> Json:
+    """Return an operation."""
+    return cloud.project.trigger_operations[request.path.removeprefix("/v1/")]
 
 
 ROUTES: list[Route] = [
-    ("GET", f"{PLACE}/triggers", list_triggers),
-    ("POST", f"{PLACE}/triggers", create),
-    ("DELETE", f"{PLACE}/triggers/{NAME}", delete),
-    ("GET", f"{PLACE}/operations/[^/]+", get_operation),
+    ("GET", f"{LOCATION}/triggers", list_triggers),
+    ("POST", f"{LOCATION}/triggers", create_trigger),
+    ("DELETE", f"{LOCATION}/triggers/{NAME}", delete_trigger),
+    ("GET", f"{LOCATION}/operations/[^/]+", get_operation),
 ]

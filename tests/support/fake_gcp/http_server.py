@@ -1,7 +1,7 @@
-"""HTTP: which request goes to which answer, and the proxy that lets nothing out.
+"""The HTTP server of the fake: routing of requests to the APIs, and a proxy that lets no request leave the machine.
 
-gcloud and curl are told that every API is at http://SERVICE.fake.invalid/ and that this server is their proxy: so a
-request names its API by its host, and one that tries to leave the machine arrives here too, as a CONNECT.
+gcloud and curl are configured with http://SERVICE.fake.invalid/ as the endpoint of each API, and with this server as
+their proxy. So the host of a request names its API, and a request to any other host arrives here as a CONNECT.
 """
 
 from __future__ import annotations
@@ -15,23 +15,28 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from .faults import ApiError
+from .errors import ApiError
 
 if TYPE_CHECKING:
-    from .cloud import Cloud
+    from .cloud import FakeCloud
 
 DOMAIN = "fake.invalid"
-# Who asks without naming an API: a function's instance, for Cloud Storage.
+# The service of requests without a host: those of a function's instance to Cloud Storage.
 INSTANCES = "instances"
-JSON = "application/json"
 
 
 @dataclass
-class Call:
+class Request:
     """A request to an API.
 
-    service: which API: the first label of the host, without a region before it
-    names: what the path names, by the route's groups
+    Attributes:
+        service: The API: the first label of the host, without a region before it.
+        method: HTTP method.
+        path: Path, with percent-encoding decoded.
+        query: Query parameters.
+        body: Body.
+        authorization: The Authorization header, or an empty string.
+        names: The named groups of the route's regular expression.
     """
 
     service: str
@@ -43,90 +48,101 @@ class Call:
     names: dict[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
-        """Read the body."""
+        """Return the parsed body."""
         return json.loads(self.body or b"{}")
 
 
 @dataclass
-class Media:
-    """An answer that is no JSON: the bytes of an object."""
+class RawResponse:
+    """A response whose body is not JSON.
 
-    data: bytes
+    Attributes:
+        body: Body.
+        headers: Headers besides Content-Length.
+    """
+
+    body: bytes
     headers: dict[str, str]
 
 
-Answer = Callable[["Cloud", Call], Any]
-Route = tuple[str, str, Answer]  # method, regular expression of the path, answer
+Endpoint = Callable[["FakeCloud", Request], Any]
+Route = tuple[str, str, Endpoint]  # method, regular expression of the path, endpoint
 
 
-def read_call(method: str, url: str, body: bytes, authorization: str) -> Call:
-    """Read a request as a proxy gets it, with the whole address."""
+def parse_request(method: str, url: str, body: bytes, authorization: str) -> Request:
+    """Parse a request to a proxy, which has an absolute URL."""
     parts = urllib.parse.urlsplit(url)
     host = (parts.hostname or INSTANCES).removesuffix("." + DOMAIN)
     service = "run" if host.endswith("-run") else host
     query = dict(urllib.parse.parse_qsl(parts.query))
-    return Call(service, method, urllib.parse.unquote(parts.path), query, body, authorization)
+    return Request(service, method, urllib.parse.unquote(parts.path), query, body, authorization)
 
 
-def answer(cloud: Cloud, call: Call) -> Any:
-    """Find the route, and have it answer.
+def dispatch(cloud: FakeCloud, request: Request) -> Any:
+    """Return the response of the endpoint that a request matches.
 
-    raises: ApiError
+    Raises:
+        ApiError: If the endpoint refuses the request, or there is no endpoint.
     """
-    for method, pattern, handler in cloud.routes.get(call.service, []):
-        match = re.fullmatch(pattern, call.path)
-        if match and method == call.method:
-            call.names = match.groupdict()
-            return handler(cloud, call)
-    cloud.unforeseen.append(f"{call.service} {call.method} {call.path}")
-    raise ApiError(404, f"Method not found: {call.method} {call.path} of {call.service}")
+    for method, pattern, endpoint in cloud.routes.get(request.service, []):
+        match = re.fullmatch(pattern, request.path)
+        if match and method == request.method:
+            request.names = match.groupdict()
+            return endpoint(cloud, request)
+    cloud.unexpected.append(f"{request.service} {request.method} {request.path}")
+    raise ApiError(404, f"Method not found: {request.method} {request.path} of {request.service}")
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Read requests, write JSON."""
+def respond(cloud: FakeCloud, request: Request) -> tuple[int, RawResponse]:
+    """Return the status and the response to a request; errors become responses too."""
+    cloud.requests.append(f"{request.service} {request.method} {request.path}")
+    try:
+        cloud.authorize(request)
+        status, response = 200, dispatch(cloud, request)
+    except ApiError as error:
+        status, response = error.status, error.body()
+    except Exception:
+        cloud.unexpected.append(traceback.format_exc())
+        status, response = 500, ApiError(500, "the fake failed").body()
+    if isinstance(response, RawResponse):
+        return status, response
+    return status, RawResponse(json.dumps(response).encode(), {"Content-Type": "application/json"})
 
-    server: Server
+
+class ApiHandler(BaseHTTPRequestHandler):
+    """Handle the requests to the APIs."""
+
+    server: ApiServer
     protocol_version = "HTTP/1.1"
 
     def do_CONNECT(self) -> None:
-        """Refuse what tries to leave the machine, and keep it for the test to see."""
-        self.server.cloud.connects.append(self.path)
-        self.send_error(403, "nothing leaves this machine")
+        """Refuse and record a request to another host."""
+        self.server.cloud.refused_connections.append(self.path)
+        self.send_error(403, "no request may leave this machine")
 
     def do_GET(self) -> None:
-        """Answer a request to an API."""
-        length = int(self.headers.get("Content-Length") or 0)
-        call = read_call(self.command, self.path, self.rfile.read(length), self.headers.get("Authorization", ""))
-        cloud = self.server.cloud
-        cloud.requests.append(f"{call.service} {call.method} {call.path}")
-        try:
-            cloud.admit(call)
-            status, body = 200, answer(cloud, call)
-        except ApiError as error:
-            status, body = error.status, error.body()
-        except Exception:
-            cloud.unforeseen.append(traceback.format_exc())
-            status, body = 500, ApiError(500, "the stand-in failed").body()
-        media = body if isinstance(body, Media) else Media(json.dumps(body).encode(), {"Content-Type": JSON})
-        text = media.data
+        """Handle a request to an API."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = parse_request(self.command, self.path, body, self.headers.get("Authorization", ""))
+        status, response = respond(self.server.cloud, request)
         self.send_response(status)
-        for name, value in media.headers.items():
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(text)
+        self.wfile.write(response.body)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
-class Server(ThreadingHTTPServer):
-    """The server of one stand-in."""
+class ApiServer(ThreadingHTTPServer):
+    """The server of one fake cloud."""
 
     daemon_threads = True
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: FakeCloud) -> None:
         self.cloud = cloud
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), ApiHandler)

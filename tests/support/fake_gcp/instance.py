@@ -1,8 +1,7 @@
-"""A revision, running: functions-framework in a process of its own, within its memory."""
+"""An instance of a revision: functions-framework in a process, with a memory limit."""
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
@@ -10,16 +9,24 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.function_process import free_port
+
 START_LIMIT_S = 60.0
-LOOK_EVERY_S = 0.05
+POLL_S = 0.05
 
 
 class StartFailed(Exception):
-    """The process ended, or took too long, or too much memory, before it listened."""
+    """The process ended, exceeded its memory, or took too long before it listened on its port."""
 
 
 class Instance:
-    """At most one process that serves a revision, started when it is needed."""
+    """At most one process that serves a revision, started on demand.
+
+    Attributes:
+        port: The port that the process listens on.
+        peak_bytes: The largest memory that was measured.
+        log_path: The log of the process.
+    """
 
     def __init__(self, python: Path, source: Path, env: Mapping[str, str], memory_limit_bytes: int) -> None:
         self._python, self._source, self._env = python, source, dict(env)
@@ -31,10 +38,10 @@ class Instance:
         self.log_path = source.with_suffix(".log")
 
     def ensure_running(self) -> int:
-        """Start the process unless it runs.
+        """Start the process unless it is running, and return its port.
 
-        returns: the port it listens on
-        raises: StartFailed
+        Raises:
+            StartFailed: If the process does not start.
         """
         with self._lock:
             if self._process is None or self._process.poll() is not None:
@@ -42,7 +49,7 @@ class Instance:
             return self.port
 
     def within_memory(self) -> bool:
-        """Measure the process and its children; past the limit end them, as Cloud Run does."""
+        """Return whether the process is within its memory limit; if not, end it, as Cloud Run does."""
         if self._process is None:
             return True
         used = resident_bytes(self._process.pid)
@@ -53,7 +60,7 @@ class Instance:
         return False
 
     def stop(self) -> None:
-        """End the process, if there is one."""
+        """End the process if it is running."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -71,25 +78,18 @@ class Instance:
             self._process = subprocess.Popen(
                 command, cwd=self._source, env=self._env | {"PORT": str(self.port)}, stdout=log, stderr=log
             )
-        give_up_at = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + START_LIMIT_S
         while not listens(self.port):
-            if self._process.poll() is not None or time.monotonic() > give_up_at:
+            if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise StartFailed(self.log_path.read_text(errors="replace")[-2000:])
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_S)
         if not self.within_memory():
             raise StartFailed(f"Memory limit exceeded with {self.peak_bytes // 2**20} MiB used.")
 
 
-def free_port() -> int:
-    """Find a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def listens(port: int) -> bool:
-    """Tell whether anybody listens on a port of loopback."""
+    """Return whether a process listens on a port of loopback."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -98,14 +98,14 @@ def listens(port: int) -> bool:
 
 
 def resident_bytes(pid: int) -> int:
-    """Add up the memory of a process and its children; 0 where there is no /proc.
+    """Return the memory of a process and its children; 0 on a system without /proc.
 
-    What they share counts once, also where another container of this machine shares it: none in the cloud would.
+    Shared pages count once, even if other processes on this machine share them: in the cloud none would.
     """
     private_kb, shared_kb = 0, [0]
-    for each in [pid, *children(pid)]:
+    for member in [pid, *children(pid)]:
         try:
-            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()[1:]
+            lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()[1:]
         except OSError:
             continue
         sizes = {line.split()[0]: int(line.split()[1]) for line in lines}
@@ -115,8 +115,6 @@ def resident_bytes(pid: int) -> int:
 
 
 def children(pid: int) -> list[int]:
-    """List the processes that a process has started."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children") if os.path.isdir(f"/proc/{pid}") else []:
-        found += [int(child) for child in task.read_text().split()]
-    return found
+    """Return the child processes of a process."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in files for child in file.read_text().split()]

@@ -1,4 +1,4 @@
-"""What surrounds the function: the project, its billing and APIs, service accounts, buckets, and who is logged in."""
+"""The APIs of the project itself: login, IAM, billing, enabled APIs, and service accounts."""
 
 from __future__ import annotations
 
@@ -8,110 +8,110 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from .faults import ApiError
-from .http_server import Call, Route
-from .resources import BUILDER, Json
+from .errors import ApiError
+from .http_server import Request, Route
+from .resources import BUILDER_ROLE, Json
 from .validation import ACCOUNT_ID, check_fields
 
 if TYPE_CHECKING:
-    from .cloud import Cloud
+    from .cloud import FakeCloud
 
 PROJECT = r"/v1/projects/(?P<project>[^/:]+)"
-TOKEN_LIFE_S = 3600
+TOKEN_LIFETIME_S = 3600
 
 
-def give_token(cloud: Cloud, call: Call) -> Json:
-    """Give who is logged in an access token, or an identity token if the assertion asks for an audience."""
-    assertion = dict(part.split("=", 1) for part in call.body.decode().split("&")).get("assertion", "")
+def issue_token(cloud: FakeCloud, request: Request) -> Json:
+    """Issue an access token, or an identity token if the assertion has a target audience."""
+    assertion = dict(part.split("=", 1) for part in request.body.decode().split("&")).get("assertion", "")
     claims = json.loads(base64.urlsafe_b64decode(assertion.split(".")[1] + "=="))
     token = secrets.token_hex(16)
     audience = claims.get("target_audience")
     if audience is None:
         cloud.access_tokens.add(token)
-        return {"access_token": token, "expires_in": TOKEN_LIFE_S, "token_type": "Bearer"}
-    payload = {"aud": audience, "email": claims["iss"], "exp": int(time.time()) + TOKEN_LIFE_S, "jti": token}
-    identity = ".".join(part(each) for each in ({"alg": "none"}, payload)) + ".none"
-    cloud.identity_tokens[identity] = audience
-    return {"id_token": identity}
+        return {"access_token": token, "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer"}
+    payload = {"aud": audience, "email": claims["iss"], "exp": int(time.time()) + TOKEN_LIFETIME_S, "jti": token}
+    identity_token = f"{encode_jwt_part({'alg': 'none'})}.{encode_jwt_part(payload)}.none"
+    cloud.identity_tokens[identity_token] = audience
+    return {"id_token": identity_token}
 
 
-def part(value: Json) -> str:
-    """Write a part of a JSON Web Token."""
+def encode_jwt_part(value: Json) -> str:
+    """Encode the header or the payload of a JSON Web Token."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def get_project(cloud: Cloud, call: Call) -> Json:
-    """Yield the project."""
-    if call.names["project"] not in (cloud.project.id, cloud.project.number):
+def get_project(cloud: FakeCloud, request: Request) -> Json:
+    """Return the project."""
+    if request.names["project"] not in (cloud.project.id, cloud.project.number):
         raise ApiError(403, "The caller does not have permission")
     project = cloud.project
     return {"projectId": project.id, "projectNumber": project.number, "lifecycleState": "ACTIVE", "name": project.id}
 
 
-def get_project_policy(cloud: Cloud, call: Call) -> Json:
-    """Yield who has which role."""
+def get_project_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Return the IAM policy of the project."""
     return cloud.project.policy()
 
 
-def set_project_policy(cloud: Cloud, call: Call) -> Json:
-    """Set who has which role."""
-    bindings = call.json()["policy"]["bindings"]
-    cloud.project.granted = [each for each in bindings if each["role"] != BUILDER]
+def set_project_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Set the IAM policy of the project."""
+    bindings = request.json()["policy"]["bindings"]
+    cloud.project.bindings = [binding for binding in bindings if binding["role"] != BUILDER_ROLE]
     return cloud.project.policy()
 
 
-def test_permissions(cloud: Cloud, call: Call) -> Json:
-    """Yield those of some permissions that the caller has."""
-    lacking = cloud.project.permissions_lacking
-    return {"permissions": [each for each in call.json()["permissions"] if each not in lacking]}
+def test_permissions(cloud: FakeCloud, request: Request) -> Json:
+    """Return those permissions of a list that the caller has."""
+    missing = cloud.project.missing_permissions
+    return {"permissions": [name for name in request.json()["permissions"] if name not in missing]}
 
 
-def get_billing(cloud: Cloud, call: Call) -> Json:
-    """Say whether the project has billing."""
+def get_billing(cloud: FakeCloud, request: Request) -> Json:
+    """Return whether billing is enabled."""
     account = {"billingAccountName": "billingAccounts/0"} if cloud.project.billing else {}
-    return {"name": call.path, "projectId": cloud.project.id, "billingEnabled": cloud.project.billing} | account
+    return {"name": request.path, "projectId": cloud.project.id, "billingEnabled": cloud.project.billing} | account
 
 
-def describe_api(cloud: Cloud, api: str) -> Json:
-    """Yield one API of the project."""
+def describe_api(cloud: FakeCloud, api: str) -> Json:
+    """Return the JSON of an API."""
     state = "ENABLED" if api in cloud.project.apis else "DISABLED"
     return {"name": f"projects/{cloud.project.number}/services/{api}", "config": {"name": api}, "state": state}
 
 
-def get_api(cloud: Cloud, call: Call) -> Json:
-    """Yield one API of the project."""
-    return describe_api(cloud, call.names["api"])
+def get_api(cloud: FakeCloud, request: Request) -> Json:
+    """Return an API, enabled or not."""
+    return describe_api(cloud, request.names["api"])
 
 
-def list_apis(cloud: Cloud, call: Call) -> Json:
-    """Yield the APIs that are enabled."""
+def list_apis(cloud: FakeCloud, request: Request) -> Json:
+    """Return the enabled APIs."""
     return {"services": [describe_api(cloud, api) for api in sorted(cloud.project.apis)]}
 
 
-def enable_apis(cloud: Cloud, call: Call) -> Json:
+def enable_apis(cloud: FakeCloud, request: Request) -> Json:
     """Enable APIs."""
-    cloud.project.apis |= set(call.json().get("serviceIds") or [call.names.get("api", "")])
+    cloud.project.apis |= set(request.json().get("serviceIds") or [request.names.get("api", "")])
     return {"name": "operations/noop.DONE_OPERATION", "done": True, "response": {}}
 
 
-def get_build_account(cloud: Cloud, call: Call) -> Json:
-    """Name the account that builds."""
+def get_build_account(cloud: FakeCloud, request: Request) -> Json:
+    """Return the service account of builds."""
     email = f"{cloud.project.number}-compute@developer.gserviceaccount.com"
     return {"serviceAccountEmail": f"projects/{cloud.project.id}/serviceAccounts/{email}"}
 
 
-def get_account(cloud: Cloud, call: Call) -> Json:
-    """Yield a service account."""
-    account = cloud.project.accounts.get(call.names["email"])
+def get_account(cloud: FakeCloud, request: Request) -> Json:
+    """Return a service account."""
+    account = cloud.project.accounts.get(request.names["email"])
     if account is None:
-        raise ApiError(404, f"Unknown service account: {call.names['email']}")
+        raise ApiError(404, f"Unknown service account: {request.names['email']}")
     return account
 
 
-def create_account(cloud: Cloud, call: Call) -> Json:
-    """Make a service account."""
-    check_fields("account", call.json())
-    name = call.json()["accountId"]
+def create_account(cloud: FakeCloud, request: Request) -> Json:
+    """Create a service account."""
+    check_fields("account", request.json())
+    name = request.json()["accountId"]
     if not ACCOUNT_ID.fullmatch(name):
         raise ApiError(400, f"Invalid service account ID {name!r}: 6 to 30 lower-case letters, digits and hyphens")
     email = f"{name}@{cloud.project.id}.iam.gserviceaccount.com"
@@ -120,15 +120,15 @@ def create_account(cloud: Cloud, call: Call) -> Json:
     return cloud.project.accounts[email]
 
 
-def delete_account(cloud: Cloud, call: Call) -> Json:
-    """Remove a service account."""
-    get_account(cloud, call)
-    del cloud.project.accounts[call.names["email"]]
+def delete_account(cloud: FakeCloud, request: Request) -> Json:
+    """Delete a service account."""
+    get_account(cloud, request)
+    del cloud.project.accounts[request.names["email"]]
     return {}
 
 
 SERVICES: dict[str, list[Route]] = {
-    "oauth2": [("POST", "/token", give_token)],
+    "oauth2": [("POST", "/token", issue_token)],
     "cloudresourcemanager": [
         ("GET", PROJECT, get_project),
         ("POST", f"{PROJECT}:getIamPolicy", get_project_policy),

@@ -1,48 +1,50 @@
-"""Pub/Sub: topics, subscriptions, and who may use them; no message is carried here."""
+"""Pub/Sub: topics, subscriptions and their IAM policies. No messages are delivered."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .faults import ApiError
-from .http_server import Call, Route
+from .errors import ApiError
+from .http_server import Request, Route
 from .resources import Json, new_policy
 from .validation import check_fields, check_subscription
 
 if TYPE_CHECKING:
-    from .cloud import Cloud
+    from .cloud import FakeCloud
 
 SUBSCRIPTION = r"/v1/(?P<name>projects/[^/]+/subscriptions/[^/:]+)"
-EITHER = r"/v1/(?P<name>projects/[^/]+/(?:topics|subscriptions)/[^/:]+)"
+TOPIC_OR_SUBSCRIPTION = r"/v1/(?P<name>projects/[^/]+/(?:topics|subscriptions)/[^/:]+)"
 
 
-def find(cloud: Cloud, name: str) -> Json:
-    """Find a topic or a subscription.
+def find(cloud: FakeCloud, name: str) -> Json:
+    """Return a topic or a subscription.
 
-    raises: ApiError 404
+    Raises:
+        ApiError: 404, if it does not exist.
     """
-    found = cloud.project.pubsub.get(name)
-    if found is None:
+    resource = cloud.project.pubsub.get(name)
+    if resource is None:
         raise ApiError(404, f"Resource not found (resource={name.rpartition('/')[2]}).")
-    return found
+    return resource
 
 
-def create(cloud: Cloud, call: Call) -> Json:
-    """Make a topic or a subscription."""
-    name = call.names["name"]
+def create(cloud: FakeCloud, request: Request) -> Json:
+    """Create a topic or a subscription."""
+    name = request.names["name"]
     if name in cloud.project.pubsub:
         raise ApiError(409, f"Resource already exists in the project (resource={name.rpartition('/')[2]}).")
     if "/subscriptions/" in name:
-        check_new(cloud, call.json())
-    cloud.project.pubsub[name] = call.json() | {"name": name}
-    cloud.project.policies[name] = new_policy([])
+        check_settings(cloud, request.json())
+    cloud.project.pubsub[name] = request.json() | {"name": name}
+    cloud.project.pubsub_policies[name] = new_policy([])
     return cloud.project.pubsub[name]
 
 
-def check_new(cloud: Cloud, subscription: Json) -> None:
-    """Refuse a subscription that the API would refuse.
+def check_settings(cloud: FakeCloud, subscription: Json) -> None:
+    """Check the settings of a subscription.
 
-    raises: ApiError 400, 404
+    Raises:
+        ApiError: 400, if a setting is invalid; 404, if a topic does not exist.
     """
     check_fields("subscription", subscription)
     check_subscription(subscription)
@@ -52,46 +54,46 @@ def check_new(cloud: Cloud, subscription: Json) -> None:
         find(cloud, dead_letters)
 
 
-def change(cloud: Cloud, call: Call) -> Json:
-    """Change those fields of a subscription that the mask names."""
-    subscription, body = find(cloud, call.names["name"]), call.json()
-    wanted = {field: body["subscription"][field] for field in body["updateMask"].split(",")}
-    check_new(cloud, subscription | wanted)
-    subscription |= wanted
+def update_subscription(cloud: FakeCloud, request: Request) -> Json:
+    """Update the fields of a subscription that the update mask names."""
+    subscription, body = find(cloud, request.names["name"]), request.json()
+    changes = {field: body["subscription"][field] for field in body["updateMask"].split(",")}
+    check_settings(cloud, subscription | changes)
+    subscription |= changes
     return subscription
 
 
-def delete(cloud: Cloud, call: Call) -> Json:
-    """Remove a topic or a subscription."""
-    find(cloud, call.names["name"])
-    del cloud.project.pubsub[call.names["name"]], cloud.project.policies[call.names["name"]]
+def delete(cloud: FakeCloud, request: Request) -> Json:
+    """Delete a topic or a subscription."""
+    find(cloud, request.names["name"])
+    del cloud.project.pubsub[request.names["name"]], cloud.project.pubsub_policies[request.names["name"]]
     return {}
 
 
-def list_subscriptions(cloud: Cloud, call: Call) -> Json:
-    """Yield the subscriptions."""
-    return {"subscriptions": [each for name, each in cloud.project.pubsub.items() if "/subscriptions/" in name]}
+def list_subscriptions(cloud: FakeCloud, request: Request) -> Json:
+    """Return the subscriptions."""
+    return {"subscriptions": [resource for name, resource in cloud.project.pubsub.items() if "/subscriptions/" in name]}
 
 
-def get_policy(cloud: Cloud, call: Call) -> Json:
-    """Yield who may do what with a topic or a subscription."""
-    find(cloud, call.names["name"])
-    return cloud.project.policies[call.names["name"]]
+def get_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Return the IAM policy of a topic or a subscription."""
+    find(cloud, request.names["name"])
+    return cloud.project.pubsub_policies[request.names["name"]]
 
 
-def set_policy(cloud: Cloud, call: Call) -> Json:
-    """Set who may do what with a topic or a subscription."""
-    find(cloud, call.names["name"])
-    policy = new_policy(call.json()["policy"]["bindings"])
-    cloud.project.policies[call.names["name"]] = policy
+def set_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Set the IAM policy of a topic or a subscription."""
+    find(cloud, request.names["name"])
+    policy = new_policy(request.json()["policy"]["bindings"])
+    cloud.project.pubsub_policies[request.names["name"]] = policy
     return policy
 
 
 ROUTES: list[Route] = [
     ("GET", r"/v1/projects/[^/]+/subscriptions", list_subscriptions),
-    ("PUT", EITHER, create),
-    ("PATCH", SUBSCRIPTION, change),
-    ("DELETE", EITHER, delete),
-    ("GET", f"{EITHER}:getIamPolicy", get_policy),
-    ("POST", f"{EITHER}:setIamPolicy", set_policy),
+    ("PUT", TOPIC_OR_SUBSCRIPTION, create),
+    ("PATCH", SUBSCRIPTION, update_subscription),
+    ("DELETE", TOPIC_OR_SUBSCRIPTION, delete),
+    ("GET", f"{TOPIC_OR_SUBSCRIPTION}:getIamPolicy", get_policy),
+    ("POST", f"{TOPIC_OR_SUBSCRIPTION}:setIamPolicy", set_policy),
 ]

@@ -1,4 +1,4 @@
-"""The whole way to the cloud and back, on this machine alone, told step by step: `make rehearse`."""
+"""A complete deployment against the fake Google Cloud, step by step: `make rehearse`."""
 
 from __future__ import annotations
 
@@ -15,111 +15,135 @@ from pathlib import Path
 
 import httpx
 
-from .cloud import Cloud
-from .commands import ROOT, SAMPLE, Done, deploy, segment
-from .faults import too_new
+from tests.support.paths import ROOT, SAMPLE
+
+from .cloud import FakeCloud
+from .commands import CommandResult, deploy, segment
+from .faults import eventarc_not_propagated
 from .resources import Json, Project
 
 NAME = "silhouette"
 BUNDLED = "model/weights/pets.tflite"
-RUNNING = ("services", "operations", "uploads", "objects")
-Tell = Callable[[str], object]
+NOT_COPIED = ("services", "operations", "uploads", "objects")  # They have threads and processes, or are large.
+Print = Callable[[str], object]
 
 
 @dataclass
-class Chapter:
-    """What one command did: what it said, and what there was after it.
+class StepResult:
+    """The result of one deploy.sh command, and the state of the cloud after it.
 
-    stranger: the status that a caller without a token gets
-    asked: what it asked of the cloud
-    invokers: the policy that says who may call
+    Attributes:
+        command: The exit code and the output.
+        function: The function, as the API returns it.
+        serving: The name of the serving revision.
+        mask: The mask that the function returns for the sample photo.
+        anonymous_status: The HTTP status of a request without a token.
+        requests: The requests to the APIs during the command.
+        invoker_policy: The IAM policy of the service.
+        project: A copy of the project's resources.
     """
 
-    done: Done
+    command: CommandResult
     function: Json
     serving: str
     mask: bytes
-    stranger: int
-    asked: list[str]
-    invokers: Json
+    anonymous_status: int
+    requests: list[str]
+    invoker_policy: Json
     project: Project
 
 
 @dataclass
 class Rehearsal:
-    """All of it, to its end."""
+    """The results of all steps.
 
-    cloud: Cloud
-    story: dict[str, Chapter]
-    deleted: Done
-
-
-def rehearse(cloud: Cloud, folder: Path, tell: Tell) -> Rehearsal:
-    """Play the story, then remove all that it made."""
-    story = play(cloud, folder, tell)
-    tell(f"\n8. And removed\n$ ./deploy.sh --project {cloud.project.id} --delete --yes")
-    deleted = deploy(cloud, "--delete", "--yes")
-    tell(textwrap.indent(deleted.text.strip(), "    "))
-    return Rehearsal(cloud, story, deleted)
-
-
-def play(cloud: Cloud, folder: Path, tell: Tell) -> dict[str, Chapter]:
-    """Deploy, change the model, fail, go back, open to all.
-
-    folder: for what is made on the way
-    returns: a chapter for each step
+    Attributes:
+        cloud: The fake cloud after the last step.
+        steps: The results of the steps before the deletion, by name.
+        deletion: The result of the deletion.
     """
-    mine = folder / "mine.tflite"
-    shutil.copy(ROOT / BUNDLED, mine)
+
+    cloud: FakeCloud
+    steps: dict[str, StepResult]
+    deletion: CommandResult
+
+
+def rehearse(cloud: FakeCloud, folder: Path, print_line: Print) -> Rehearsal:
+    """Deploy, update, fail, roll back, deploy again, and delete.
+
+    Args:
+        cloud: A new fake cloud.
+        folder: A directory for temporary files.
+        print_line: Where each command and its output are printed.
+    """
     cloud.project.apis.clear()
-    cloud.make_bucket("photos")
-    cloud.make_bucket("masks", "EU")
-    story = {}
+    cloud.create_bucket("photos")
+    cloud.create_bucket("masks", "EU")
+    steps = run_steps(cloud, folder, print_line)
+    options = ("--delete", "--yes")
+    deletion = run_command(cloud, print_line, "8. Deletion of the function and all its resources", *options)
+    return Rehearsal(cloud, steps, deletion)
+
+
+def run_steps(cloud: FakeCloud, folder: Path, print_line: Print) -> dict[str, StepResult]:
+    """Run the steps before the deletion, and return their results by name."""
+    other_model = folder / "mine.tflite"
+    shutil.copy(ROOT / BUNDLED, other_model)
+    buckets = ("--photos", "gs://photos", "--masks", "gs://masks")
+    redeployment = ("--public", "--model", BUNDLED, *buckets, "--yes")
+    steps = {}
 
     def step(name: str, title: str, *options: str) -> None:
-        tell(f"\n{title}\n$ ./deploy.sh --project {cloud.project.id} {' '.join(options)}".rstrip())
         cloud.requests.clear()
-        done = deploy(cloud, *options)
-        tell(textwrap.indent(done.text.strip(), "    ") + f"\n    exit code {done.code}")
-        story[name] = after(cloud, done, folder)
+        command = run_command(cloud, print_line, title, *options)
+        steps[name] = record_state(cloud, command, folder)
 
-    step("created", "1. The first deploy, to a new project in which no API is enabled", "--yes")
-    step("updated", "2. Another model and one more CPU: a new revision", f"--model={mine}", "--cpu", "2")
-    cloud.build_failure = "no matching distribution found for flask==0"
-    step("failed", "3. A build that fails: what served serves on", "--model", BUNDLED)
-    cloud.build_failure = ""
-    step("rolled back", "4. Back to the revision before", "--rollback")
-    last = ("--public", "--model", BUNDLED, "--photos", "gs://photos", "--masks", "gs://masks", "--yes")
-    cloud.faults.append(too_new())
-    step("again", "5. The next deploy takes over, open to all, with a bucket of photos", *last)
-    step("the same", "6. What the same again would change: nothing but the revision", "--dry-run", *last)
-    step("looked at", "7. What is there now", "--status")
-    return story
+    step("first deployment", "1. First deployment, to a new project without any enabled API", "--yes")
+    step("update", "2. Update: another model and a second CPU", f"--model={other_model}", "--cpu", "2")
+    cloud.build_error = "no matching distribution found for flask==0"
+    step("failed build", "3. Failed build: the previous revision keeps serving", "--model", BUNDLED)
+    cloud.build_error = ""
+    step("rollback", "4. Rollback to the previous revision", "--rollback")
+    cloud.faults.append(eventarc_not_propagated())
+    step("redeployment", "5. Deployment after the rollback: public, with a bucket of photos", *redeployment)
+    step("dry run", "6. Dry run of the same command: it would change only the revision", "--dry-run", *redeployment)
+    step("status", "7. Status", "--status")
+    return steps
 
 
-def after(cloud: Cloud, done: Done, folder: Path) -> Chapter:
-    """Keep what there is after a command."""
-    service, function, asked = cloud.project.services[NAME], dict(cloud.project.functions[NAME]), [*cloud.requests]
+def run_command(cloud: FakeCloud, print_line: Print, title: str, *options: str) -> CommandResult:
+    """Run deploy.sh, and print the command and its output under a title."""
+    print_line(f"\n{title}\n$ ./deploy.sh --project {cloud.project.id} {' '.join(options)}")
+    result = deploy(cloud, *options)
+    print_line(textwrap.indent(result.output.strip(), "    ") + f"\n    exit code {result.exit_code}")
+    return result
+
+
+def record_state(cloud: FakeCloud, command: CommandResult, folder: Path) -> StepResult:
+    """Return the result of a command with the state of the cloud after it."""
+    service, function = cloud.project.services[NAME], dict(cloud.project.functions[NAME])
     assert service.serving is not None
-    mask = segment(cloud, NAME, folder / "mask.png")
-    stranger = httpx.get(function["url"]).status_code
-    return Chapter(done, function, service.serving.name, mask, stranger, asked, service.policy, keep(cloud.project))
-
-
-def keep(project: Project) -> Project:
-    """Copy of the project what a command may change; what runs is not copied."""
-    return dataclasses.replace(
-        project,
-        **{
-            field.name: copy.deepcopy(getattr(project, field.name))
-            for field in dataclasses.fields(project)
-            if field.name not in RUNNING
-        },
+    requests = [*cloud.requests]
+    return StepResult(
+        command=command,
+        function=function,
+        serving=service.serving.name,
+        mask=segment(cloud, NAME, folder / "mask.png"),
+        anonymous_status=httpx.get(function["url"]).status_code,
+        requests=requests,
+        invoker_policy=service.policy,
+        project=copy_project(cloud.project),
     )
 
 
+def copy_project(project: Project) -> Project:
+    """Return a copy of a project; the resources in NOT_COPIED are shared."""
+    names = [field.name for field in dataclasses.fields(project) if field.name not in NOT_COPIED]
+    return dataclasses.replace(project, **{name: copy.deepcopy(getattr(project, name)) for name in names})
+
+
 def local_mask(folder: Path) -> bytes:
-    """Have `python -m model` make the mask of the sample, with no server."""
+    """Return the mask of the sample photo from `python -m model`, without a server."""
     mask = folder / "local.png"
     command = [sys.executable, "-m", "model", str(SAMPLE), "--out", str(mask)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -127,19 +151,19 @@ def local_mask(folder: Path) -> bytes:
 
 
 def main() -> int:
-    """Tell the story; yield 0 if it ends well."""
+    """Run all steps, and return 0 if they end as expected."""
     if not shutil.which("gcloud"):
-        print("the rehearsal needs gcloud: https://cloud.google.com/sdk/docs/install")
+        print("The rehearsal requires gcloud: https://cloud.google.com/sdk/docs/install")
         return 1
-    with Cloud() as cloud, tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        story = rehearse(cloud, folder, print).story
-        memory_mib = cloud.peak_bytes / 2**20
-        left = cloud.connects or "nothing"
-        same = [each.mask == local_mask(folder) for each in (story["created"], story["again"])]
-    print(f"\nAn instance took {memory_mib:.0f} MiB at most. Tried to leave this machine: {left}.")
-    print(f"The mask of the deployed function is {'' if all(same) else 'NOT '}the one that python -m model makes here.")
-    return 0 if all(same) and left == "nothing" else 1
+    with FakeCloud() as cloud, tempfile.TemporaryDirectory() as name:
+        steps = rehearse(cloud, Path(name), print).steps
+        expected = local_mask(Path(name))
+    same = all(steps[step].mask == expected for step in ("first deployment", "redeployment"))
+    connections = ", ".join(cloud.refused_connections) or "none"
+    print(f"\nPeak memory of an instance: {cloud.peak_bytes / 2**20:.0f} MiB.")
+    print(f"Attempted connections outside this machine: {connections}.")
+    print(f"The masks of the deployed function {'equal' if same else 'DIFFER from'} that of python -m model.")
+    return 0 if same and not cloud.refused_connections else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the project has, as the APIs see it."""
+"""The resources of the fake project."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from .instance import Instance
 
 Json = dict[str, Any]
 
-NUMBER = "123456789012"
-BUILDER = "roles/cloudbuild.builds.builder"
-etags = itertools.count(1)
+PROJECT_NUMBER = "123456789012"
+BUILDER_ROLE = "roles/cloudbuild.builds.builder"
 APIS = {
     "run.googleapis.com",
     "cloudfunctions.googleapis.com",
@@ -23,16 +22,22 @@ APIS = {
     "artifactregistry.googleapis.com",
     "storage.googleapis.com",
 }
+_etags = itertools.count(1)
 
 
 def new_policy(bindings: list[Json]) -> Json:
-    """Make a policy as IAM keeps it: with an etag that no other has."""
-    return {"version": 1, "bindings": bindings, "etag": base64.b64encode(next(etags).to_bytes(8, "big")).decode()}
+    """Return an IAM policy with a new etag."""
+    return {"version": 1, "bindings": bindings, "etag": base64.b64encode(next(_etags).to_bytes(8, "big")).decode()}
 
 
 @dataclass
-class Blob:
-    """One generation of an object."""
+class StoredObject:
+    """One generation of an object in Cloud Storage.
+
+    Attributes:
+        data: Its content.
+        generation: Its generation number.
+    """
 
     data: bytes
     generation: str
@@ -40,10 +45,14 @@ class Blob:
 
 @dataclass
 class Revision:
-    """One revision of a service: the code and the configuration it was made with, and its instance.
+    """A revision of a service.
 
-    source: the folder that was unpacked from the upload
-    broken: it starts, and then answers nothing but errors
+    Attributes:
+        name: Its name.
+        source: The directory of the unpacked upload.
+        config: The serviceConfig of the function that it was created from.
+        instance: The process that serves it.
+        broken: Whether it starts, but answers every request with an error.
     """
 
     name: str
@@ -55,30 +64,47 @@ class Revision:
 
 @dataclass
 class Service:
-    """A Cloud Run service: its revisions, oldest first, and the one that all traffic goes to."""
+    """A Cloud Run service.
+
+    Attributes:
+        name: Its name.
+        revisions: Its revisions, oldest first.
+        serving: The revision that receives all traffic.
+        pinned: Whether traffic goes to a named revision, so that a new revision receives none.
+        policy: Its IAM policy.
+        generation: The number of changes to it.
+    """
 
     name: str
     revisions: list[Revision] = field(default_factory=list)
     serving: Revision | None = None
-    pinned: bool = False  # traffic was set by name, and a new revision gets none of itself
+    pinned: bool = False
     policy: Json = field(default_factory=lambda: new_policy([]))
     generation: int = 1
 
     def send_traffic(self, revision: Revision, *, pinned: bool) -> None:
-        """Send all traffic to a revision, and let the others scale to zero."""
+        """Send all traffic to a revision, and scale the others to zero."""
         self.serving, self.pinned = revision, pinned
         for other in self.revisions:
             if other is not revision:
                 other.instance.stop()
 
     def is_public(self) -> bool:
-        """Tell whether anyone may call it."""
+        """Return whether anyone may call the service."""
         return any("allUsers" in binding["members"] for binding in self.policy["bindings"])
 
 
 @dataclass
 class Operation:
-    """A long-running operation of Cloud Functions, with the thread that works on it."""
+    """A long-running operation of Cloud Functions.
+
+    Attributes:
+        name: Its name.
+        thread: The thread that executes it.
+        stage: The current stage, BUILD or SERVICE.
+        done: Whether it has ended.
+        error: A google.rpc.Status if it failed.
+    """
 
     name: str
     thread: threading.Thread | None = None
@@ -91,42 +117,57 @@ class Operation:
 class Project:
     """A Google Cloud project.
 
-    permissions_lacking: what the person who deploys may not do
-    granted: the roles in the project, beside the builder's
-    buckets, places, owners: the policy of each bucket, where it is, and its project where that is another
-    pubsub, policies: each topic and subscription, and who may use it
-    triggers, triggered: each trigger of Eventarc, and what came of each call that changes one
-    objects: each gs://bucket/object
+    Attributes:
+        id: Its ID.
+        number: Its number.
+        billing: Whether billing is enabled.
+        apis: The enabled APIs.
+        missing_permissions: Permissions that the user who deploys lacks.
+        builder_bound: Whether the build's service account has the role to build.
+        accounts: Service accounts by e-mail address.
+        bindings: Role bindings in the project besides that of the build's service account.
+        buckets: IAM policies of buckets by name.
+        bucket_locations: Locations of buckets by name.
+        bucket_owners: Project numbers of those buckets that belong to another project.
+        pubsub: Topics and subscriptions by full name.
+        pubsub_policies: IAM policies of topics and subscriptions by full name.
+        triggers: Eventarc triggers by full name.
+        trigger_operations: Operations that created or deleted a trigger, by full name.
+        objects: Objects by gs:// URL.
+        uploads: Uploaded source archives by name.
+        functions: Functions by name, as the API returns them.
+        services: Cloud Run services by name.
+        operations: Operations of Cloud Functions by full name.
     """
 
     id: str
-    number: str = NUMBER
+    number: str = PROJECT_NUMBER
     billing: bool = True
     apis: set[str] = field(default_factory=lambda: set(APIS))
-    permissions_lacking: set[str] = field(default_factory=set)
+    missing_permissions: set[str] = field(default_factory=set)
     builder_bound: bool = True
     accounts: dict[str, Json] = field(default_factory=dict)
-    granted: list[Json] = field(default_factory=list)
+    bindings: list[Json] = field(default_factory=list)
     buckets: dict[str, Json] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
-    owners: dict[str, str] = field(default_factory=dict)
+    bucket_locations: dict[str, str] = field(default_factory=dict)
+    bucket_owners: dict[str, str] = field(default_factory=dict)
     pubsub: dict[str, Json] = field(default_factory=dict)
-    policies: dict[str, Json] = field(default_factory=dict)
+    pubsub_policies: dict[str, Json] = field(default_factory=dict)
     triggers: dict[str, Json] = field(default_factory=dict)
-    triggered: dict[str, Json] = field(default_factory=dict)
-    objects: dict[str, Blob] = field(default_factory=dict)
+    trigger_operations: dict[str, Json] = field(default_factory=dict)
+    objects: dict[str, StoredObject] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
     functions: dict[str, Json] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
 
     def policy(self) -> Json:
-        """Yield who has which role in the project."""
+        """Return the IAM policy of the project."""
         builder = f"serviceAccount:{self.number}-compute@developer.gserviceaccount.com"
-        bindings = [{"role": BUILDER, "members": [builder]}] if self.builder_bound else []
-        return new_policy(bindings + self.granted)
+        builder_bindings = [{"role": BUILDER_ROLE, "members": [builder]}] if self.builder_bound else []
+        return new_policy(builder_bindings + self.bindings)
 
     @property
     def storage_agent(self) -> str:
-        """The account that Cloud Storage acts as in this project."""
+        """The service account of Cloud Storage in this project."""
         return f"service-{self.number}@gs-project-accounts.iam.gserviceaccount.com"

@@ -1,4 +1,4 @@
-"""Cloud Storage: buckets, who may read them, and the models in them."""
+"""Cloud Storage: buckets, their IAM policies, and objects."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import google_crc32c
 
-from .faults import ApiError
-from .http_server import INSTANCES, Call, Media, Route
-from .resources import Blob, Json
+from .errors import ApiError
+from .http_server import INSTANCES, RawResponse, Request, Route
+from .resources import Json, StoredObject
 
 if TYPE_CHECKING:
-    from .cloud import Cloud
+    from .cloud import FakeCloud
 
 BUCKET = r"/storage/v1/b/(?P<bucket>[^/]+)"
 OBJECT = rf"{BUCKET}/o/(?P<object>.+)"
@@ -21,74 +21,78 @@ ACCOUNT = r"/as/(?P<email>[^/]+)"
 VIEWER = "roles/storage.objectViewer"
 
 
-def get_bucket_policy(cloud: Cloud, call: Call) -> Json:
-    """Yield who may do what with a bucket."""
-    if call.names["bucket"] not in cloud.project.buckets:
+def get_bucket_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Return the IAM policy of a bucket."""
+    if request.names["bucket"] not in cloud.project.buckets:
         raise ApiError(404, "The specified bucket does not exist.")
-    return cloud.project.buckets[call.names["bucket"]]
+    return cloud.project.buckets[request.names["bucket"]]
 
 
-def set_bucket_policy(cloud: Cloud, call: Call) -> Json:
-    """Set who may do what with a bucket."""
-    get_bucket_policy(cloud, call)
-    cloud.project.buckets[call.names["bucket"]] = call.json()
-    return cloud.project.buckets[call.names["bucket"]]
+def set_bucket_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Set the IAM policy of a bucket."""
+    get_bucket_policy(cloud, request)
+    cloud.project.buckets[request.names["bucket"]] = request.json()
+    return cloud.project.buckets[request.names["bucket"]]
 
 
-def find(cloud: Cloud, call: Call) -> Blob:
-    """Find the object that a path names, in the generation asked for.
+def find(cloud: FakeCloud, request: Request) -> StoredObject:
+    """Return the object that a path names, in the requested generation.
 
-    raises: ApiError 403, 404
+    Raises:
+        ApiError: 403, if the service account that reads lacks access; 404, if the object does not exist.
     """
-    bucket, name = call.names["bucket"], call.names["object"]
-    if "email" in call.names:
-        check_may_read(cloud.project.buckets.get(bucket, {}), f"serviceAccount:{call.names['email']}")
-    blob = cloud.project.objects.get(f"gs://{bucket}/{name}")
-    if blob is None or call.query.get("generation", blob.generation) != blob.generation:
+    bucket, name = request.names["bucket"], request.names["object"]
+    if "email" in request.names:
+        check_read_access(cloud.project.buckets.get(bucket, {}), f"serviceAccount:{request.names['email']}")
+    stored = cloud.project.objects.get(f"gs://{bucket}/{name}")
+    if stored is None or request.query.get("generation", stored.generation) != stored.generation:
         raise ApiError(404, f"No such object: {bucket}/{name}")
-    return blob
+    return stored
 
 
-def check_may_read(policy: Json, member: str) -> None:
-    """Refuse an account that the bucket's policy does not let in.
+def check_read_access(policy: Json, member: str) -> None:
+    """Check that a bucket's policy lets a member read objects.
 
-    raises: ApiError 403
+    Raises:
+        ApiError: 403, if it does not.
     """
-    if not any(each["role"] == VIEWER and member in each["members"] for each in policy.get("bindings", [])):
+    bindings = policy.get("bindings", [])
+    if not any(binding["role"] == VIEWER and member in binding["members"] for binding in bindings):
         raise ApiError(403, f"{member} does not have storage.objects.get access to the object.")
 
 
-def get_bucket(cloud: Cloud, call: Call) -> Json:
-    """Yield what a bucket is."""
-    name = call.names["bucket"]
-    get_bucket_policy(cloud, call)
-    place = cloud.project.places[name]
-    known = {"kind": "storage#bucket", "id": name, "name": name, "location": place, "storageClass": "STANDARD"}
-    return known | {"projectNumber": cloud.project.owners.get(name, cloud.project.number), "metageneration": "1"}
+def get_bucket(cloud: FakeCloud, request: Request) -> Json:
+    """Return the metadata of a bucket."""
+    name = request.names["bucket"]
+    get_bucket_policy(cloud, request)
+    location = cloud.project.bucket_locations[name]
+    owner = cloud.project.bucket_owners.get(name, cloud.project.number)
+    metadata = {"kind": "storage#bucket", "id": name, "name": name, "location": location, "storageClass": "STANDARD"}
+    return metadata | {"projectNumber": owner, "metageneration": "1"}
 
 
-def get_agent(cloud: Cloud, call: Call) -> Json:
-    """Name the account that Cloud Storage acts as."""
+def get_agent(cloud: FakeCloud, request: Request) -> Json:
+    """Return the service account of Cloud Storage."""
     return {"kind": "storage#serviceAccount", "email_address": cloud.project.storage_agent}
 
 
-def refuse_bucket(cloud: Cloud, call: Call) -> Json:
-    """Refuse to describe the bucket: to view objects is not to view buckets."""
-    raise ApiError(403, f"{call.names['email']} does not have storage.buckets.get access.")
+def refuse_bucket(cloud: FakeCloud, request: Request) -> Json:
+    """Refuse an instance the metadata of a bucket: the role to view objects does not allow it."""
+    raise ApiError(403, f"{request.names['email']} does not have storage.buckets.get access.")
 
 
-def get_object(cloud: Cloud, call: Call) -> Json | Media:
-    """Yield what an object is, or the object itself."""
-    blob = find(cloud, call)
-    crc32c = base64.b64encode(google_crc32c.Checksum(blob.data).digest()).decode()  # type: ignore[no-untyped-call]
-    md5 = base64.b64encode(hashlib.md5(blob.data).digest()).decode()
-    if call.query.get("alt") == "media":
+def get_object(cloud: FakeCloud, request: Request) -> Json | RawResponse:
+    """Return the metadata or the content of an object."""
+    stored = find(cloud, request)
+    crc32c = base64.b64encode(google_crc32c.Checksum(stored.data).digest()).decode()
+    md5 = base64.b64encode(hashlib.md5(stored.data).digest()).decode()
+    if request.query.get("alt") == "media":
         hashes = f"crc32c={crc32c},md5={md5}"
-        return Media(blob.data, {"X-Goog-Hash": hashes, "X-Goog-Generation": blob.generation})
-    bucket, name = call.names["bucket"], call.names["object"]
-    known = {"kind": "storage#object", "id": f"{bucket}/{name}/{blob.generation}", "bucket": bucket, "name": name}
-    known |= {"generation": blob.generation, "metageneration": "1", "size": str(len(blob.data))}
-    return known | {"crc32c": crc32c, "md5Hash": md5}
+        return RawResponse(stored.data, {"X-Goog-Hash": hashes, "X-Goog-Generation": stored.generation})
+    bucket, name = request.names["bucket"], request.names["object"]
+    metadata = {"kind": "storage#object", "id": f"{bucket}/{name}/{stored.generation}", "bucket": bucket, "name": name}
+    metadata |= {"generation": stored.generation, "metageneration": "1", "size": str(len(stored.data))}
+    return metadata | {"crc32c": crc32c, "md5Hash": md5}
 
 
 SERVICES: dict[str, list[Route]] = {
