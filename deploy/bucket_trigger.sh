@@ -175,7 +175,7 @@ create_trigger() {
 
 print_bucket_report() {
     [ -n "$photos" ] || return 0
-    info "  photos     each new photo in $photos gets a mask in $masks, from about two minutes on," \
+    info "  photos     each new photo in $photos gets a mask in $masks, starting in about two minutes," \
         "             with at most $max_instances instances (--max-instances)" \
         "  failed     gcloud pubsub subscriptions pull $dead_letters --project $project"
 }

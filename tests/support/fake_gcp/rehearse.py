@@ -162,7 +162,7 @@ def main() -> int:
     connections = ", ".join(cloud.refused_connections) or "none"
     print(f"\nPeak memory of an instance: {cloud.peak_bytes / 2**20:.0f} MiB.")
     print(f"Attempted connections outside this machine: {connections}.")
-    print(f"The masks of the deployed function {'equal' if same else 'DIFFER from'} that of python -m model.")
+    print(f"Masks of the deployed function and of python -m model: {'identical' if same else 'DIFFERENT'}.")
     return 0 if same and not cloud.refused_connections else 1
 
 
