@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,24 +16,24 @@ from model.tflite.card import ModelCard
 CARD = ModelCard(name="cells", version="3", mean=(1.0, 2.0, 3.0), order="BGR", threshold=0.25)
 
 
-def test_a_card_put_into_a_model_comes_out_the_same(tmp_path: Path) -> None:
+def test_an_embedded_card_is_read_back_unchanged(tmp_path: Path) -> None:
     model = tmp_path / "cells.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
     card.embed(model, CARD)
-    found = card.read(model)
-    assert found is not None
-    assert found.source == "embedded"
-    assert found.to_json() == CARD.to_json()
+    embedded = card.read(model)
+    assert embedded is not None
+    assert embedded.source == "embedded"
+    assert embedded.to_json() == CARD.to_json()
     assert model.read_bytes().startswith(b"\x1c\0\0\0TFL3")
 
 
-def test_a_second_card_is_refused(tmp_path: Path) -> None:
-    model = shutil.copy(BUNDLED_MODEL, tmp_path / "pets.tflite")
+def test_a_second_card_is_rejected(tmp_path: Path) -> None:
+    model = Path(shutil.copy(BUNDLED_MODEL, tmp_path / "pets.tflite"))
     with pytest.raises(ValueError, match="already has a card"):
         card.embed(model, CARD)
 
 
-def test_a_model_without_a_card_has_none(tmp_path: Path) -> None:
+def test_a_model_without_a_card_reads_as_none(tmp_path: Path) -> None:
     model = tmp_path / "plain.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
     assert card.read(model) is None
@@ -41,17 +42,17 @@ def test_a_model_without_a_card_has_none(tmp_path: Path) -> None:
     assert card.read(model) is None
 
 
-def test_the_bundled_model_has_a_whole_card() -> None:
-    found = card.read(BUNDLED_MODEL)
-    assert found is not None
-    assert found.labels == ("background", "pet")
-    assert found.mean == (127.0, 127.0, 127.0)
-    assert found.description
-    assert found.licence
+def test_the_bundled_model_has_a_complete_card() -> None:
+    bundled = card.read(BUNDLED_MODEL)
+    assert bundled is not None
+    assert bundled.labels == ("background", "pet")
+    assert bundled.mean == (127.0, 127.0, 127.0)
+    assert bundled.description
+    assert bundled.licence
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
         ({"order": "GBR"}, "order"),
         ({"activation": "relu"}, "activation"),
@@ -78,27 +79,27 @@ def test_the_bundled_model_has_a_whole_card() -> None:
         ({"colour": "red"}, "unknown fields: colour"),
     ],
 )
-def test_a_card_that_has_no_sense_is_refused_by_the_fields_name(change, complaint: str) -> None:
-    with pytest.raises(ModelRejected, match=complaint):
+def test_an_invalid_card_is_rejected_with_the_name_of_the_field(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelRejected, match=message):
         ModelCard.from_json(json.dumps({**json.loads(CARD.to_json()), **change}))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
-def test_a_card_that_is_no_json_object_is_refused(text: str) -> None:
+def test_a_card_that_is_not_a_json_object_is_rejected(text: str) -> None:
     with pytest.raises(ModelRejected):
         ModelCard.from_json(text)
 
 
-def test_classes_without_colours_get_those_of_pascal_voc() -> None:
-    found = ModelCard.from_json(json.dumps({"labels": ["background", "plane", "bike", "bird", "boat"]}))
-    assert found.palette == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
+def test_the_default_palette_is_that_of_pascal_voc() -> None:
+    voc = ModelCard.from_json(json.dumps({"labels": ["background", "plane", "bike", "bird", "boat"]}))
+    assert voc.palette == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
 
 
-def test_one_number_may_stand_for_all_channels() -> None:
+def test_mean_and_std_may_be_one_number_for_all_channels() -> None:
     assert ModelCard.from_json('{"mean": [127.5], "std": [127.5]}').mean == (127.5,)
 
 
-def test_a_damaged_card_is_refused_not_left_aside(tmp_path: Path) -> None:
+def test_a_damaged_card_is_rejected_not_ignored(tmp_path: Path) -> None:
     model = tmp_path / "cells.tflite"
     model.write_bytes(b"\x1c\0\0\0TFL3" + bytes(1000))
     card.embed(model, CARD)

@@ -13,41 +13,41 @@ from model.tflite import verify
 from tests.support.paths import MODELS, ROOT
 
 SERVED = sorted((MODELS / "served").iterdir())
-TRIES = 300
+DAMAGED_MODELS = 300
 
 
 @pytest.mark.parametrize("file", SERVED, ids=lambda file: file.stem)
-def test_a_whole_model_is_read(file) -> None:
+def test_an_intact_model_is_read(file: Path) -> None:
     model = verify.read_model(file)
     assert model["subgraphs"][0]["inputs"]
     assert model["subgraphs"][0]["operators"]
 
 
-def test_a_model_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "cut.tflite"
-    for whole in (BUNDLED_MODEL.read_bytes(), *(model.read_bytes() for model in SERVED[::6])):
+def test_a_model_truncated_anywhere_is_rejected(tmp_path: Path) -> None:
+    file = tmp_path / "truncated.tflite"
+    for intact in (BUNDLED_MODEL.read_bytes(), *(model.read_bytes() for model in SERVED[::6])):
         for part in range(1, 40):
-            file.write_bytes(whole[: len(whole) * part // 40])
+            file.write_bytes(intact[: len(intact) * part // 40])
             with pytest.raises(ModelRejected):
                 verify.read_model(file)
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", bytes(8), b"\x08\0\0\0TFL3", b"\xff\xff\xff\xffTFL3" + bytes(100)])
-def test_what_is_no_model_is_refused(data, tmp_path: Path) -> None:
-    file = tmp_path / "nothing.tflite"
+def test_a_file_that_is_not_a_model_is_rejected(data: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "other.tflite"
     file.write_bytes(data)
     with pytest.raises(ModelRejected):
         verify.read_model(file)
 
 
-def test_damaged_models_are_refused_or_run_but_never_end_the_process(tmp_path: Path) -> None:
-    """Change bytes at random, in a process of its own: a crash there is what this must find."""
-    done = subprocess.run(
-        [sys.executable, MODELS / "damage.py", *map(str, SERVED[::4]), "--tries", str(TRIES)],
+def test_damaged_models_are_rejected_or_run_but_never_crash_the_process(tmp_path: Path) -> None:
+    """Run in a process of its own, since a crash is the failure that this test looks for."""
+    process = subprocess.run(
+        [sys.executable, MODELS / "damage.py", *map(str, SERVED[::4]), "--tries", str(DAMAGED_MODELS)],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-2000:]
+    assert process.returncode == 0, process.stdout[-500:] + process.stderr[-2000:]

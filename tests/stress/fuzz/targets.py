@@ -1,4 +1,4 @@
-"""What is fuzzed: each takes any bytes, and lets out only errors that nobody foresaw."""
+"""The parsers of untrusted bytes that are fuzzed: each accepts any bytes and raises only unexpected errors."""
 
 from __future__ import annotations
 
@@ -19,65 +19,68 @@ from model.image import decode
 from model.tflite import card, metadata, verify
 from tests.stress.hostile.forms import forms
 from tests.stress.hostile.photos import FORMATS, sample_photo
-from tests.support.paths import ROOT
+from tests.support.paths import MODELS, ROOT
 
-MODELS = sorted((ROOT / "tests" / "support" / "models" / "served").glob("metadata*.tflite"))
-PIXELS = 200_000
+MODEL_FILES = sorted((MODELS / "served").glob("metadata*.tflite"))
+MAX_PIXELS = 200_000
+FORM_LIMIT_BYTES = 20_000
 
 
 @dataclass(frozen=True)
 class Target:
-    """Something that reads bytes.
+    """A parser.
 
-    run: read them
-    seeds: bytes to begin with
+    Attributes:
+        run: Parses bytes; returns if they are invalid, raises for an unexpected error.
+        seeds: Returns valid bytes to mutate.
     """
 
     run: Callable[[bytes], None]
     seeds: Callable[[], list[bytes]]
 
 
-def read_photo(data: bytes) -> None:
-    """Decode a photo; what comes out has the size that it says."""
+def decode_photo(data: bytes) -> None:
+    """Decode a photo, and check its size."""
     try:
-        shot = decode.decode(data, (32, 32), PIXELS)
+        photo = decode.decode(data, (32, 32), MAX_PIXELS)
     except PhotoError:
         return
-    height, width, channels = shot.pixels.shape
+    height, width, channels = photo.pixels.shape
     assert channels == 3
-    assert 0 < width <= shot.size_wh[0]
-    assert 0 < height <= shot.size_wh[1]
+    assert 0 < width <= photo.size_wh[0]
+    assert 0 < height <= photo.size_wh[1]
 
 
-def send_form(data: bytes) -> None:
-    """Send a body to the function, its first line as its type."""
+def post_form(data: bytes) -> None:
+    """Post a body to the function; the first line is the value of its Content-Type."""
     content_type, _, body = data.partition(b"\n")
     headers = Headers({"Content-Type": content_type.decode("latin-1").translate({0: " ", 13: " "})})
-    answer = _door().post("/", data=body, headers=headers)
-    expected = "image/png" if answer.status_code == 200 else "application/problem+json"
-    assert answer.status_code < 500, answer.text
-    assert answer.content_type == expected, answer.content_type
+    response = _client().post("/", data=body, headers=headers)
+    expected = "image/png" if response.status_code == 200 else "application/problem+json"
+    assert response.status_code < 500, response.text
+    assert response.content_type == expected, response.content_type
 
 
 @cache
-def _door() -> Any:
-    return create_app("run", str(ROOT / "main.py")).test_client()
+def _client() -> Any:
+    create: Any = create_app  # has no type hints
+    return create("run", str(ROOT / "main.py")).test_client()
 
 
 def read_card(data: bytes) -> None:
-    """Read a card from its text, and from the end of a model; what is read can be written and read again."""
+    """Read a card from JSON, and from the end of a model; a valid one is unchanged by writing and reading it."""
     text = data.decode(errors="replace")
     for read in (lambda: card.ModelCard.from_json(text), lambda: card.read(_file(data))):
         try:
-            found = read()
+            parsed = read()
         except ModelRejected:
             continue
-        if found is not None:
-            assert card.ModelCard.from_json(found.to_json()).to_json() == found.to_json()
+        if parsed is not None:
+            assert card.ModelCard.from_json(parsed.to_json()).to_json() == parsed.to_json()
 
 
 def read_metadata(data: bytes) -> None:
-    """Read standard metadata."""
+    """Read standard metadata, and make a card of it."""
     model = {"metadata": [{"name": metadata.BUFFER_NAME, "buffer": 0}], "buffers": [{"data": (0, len(data))}]}
     try:
         values = metadata.read(_file(data), model, 0) or {}
@@ -87,7 +90,7 @@ def read_metadata(data: bytes) -> None:
 
 
 def read_model(data: bytes) -> None:
-    """Read a model's tables."""
+    """Read the tables of a model."""
     try:
         verify.read_model(_file(data))
     except ModelRejected:
@@ -95,24 +98,26 @@ def read_model(data: bytes) -> None:
 
 
 @cache
-def _scratch() -> Path:
-    return Path(f"/proc/self/fd/{os.memfd_create('fuzz')}")  # in memory, and gone with the process however it ends
+def _scratch_file() -> Path:
+    """Return a file in memory, which is gone when the process ends, however it ends."""
+    return Path(f"/proc/self/fd/{os.memfd_create('fuzz')}")
 
 
 def _file(data: bytes) -> Path:
-    _scratch().write_bytes(data)
-    return _scratch()
+    _scratch_file().write_bytes(data)
+    return _scratch_file()
 
 
-def _photos() -> list[bytes]:
+def _photo_seeds() -> list[bytes]:
     return [sample_photo(name, 20, 16) for name in FORMATS]
 
 
-def _forms() -> list[bytes]:
-    return [case.content_type.encode("latin-1") + b"\n" + case.body for case in forms() if len(case.body) < 20_000]
+def _form_seeds() -> list[bytes]:
+    small = [case for case in forms() if len(case.body) < FORM_LIMIT_BYTES]
+    return [case.content_type.encode("latin-1") + b"\n" + case.body for case in small]
 
 
-def _cards() -> list[bytes]:
+def _card_seeds() -> list[bytes]:
     with io.BytesIO() as archive:
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr(card.MEMBER, card.ModelCard().to_json())
@@ -120,21 +125,21 @@ def _cards() -> list[bytes]:
     return [card.ModelCard().to_json().encode(), embedded, b'{"labels": ["a", "b", "c"], "fit": "letterbox"}']
 
 
-def _metadata() -> list[bytes]:
-    return [_metadata_of(file) for file in MODELS]
+def _metadata_seeds() -> list[bytes]:
+    return [_metadata_of(file) for file in MODEL_FILES]
 
 
 def _metadata_of(file: Path) -> bytes:
     model = verify.read_model(file)
-    places = [entry["buffer"] for entry in model["metadata"] if entry["name"] == metadata.BUFFER_NAME]
-    start, size = model["buffers"][places[0]]["data"]
+    indices = [entry["buffer"] for entry in model["metadata"] if entry["name"] == metadata.BUFFER_NAME]
+    start, size = model["buffers"][indices[0]]["data"]
     return file.read_bytes()[start : start + size]
 
 
 TARGETS = {
-    "photo": Target(read_photo, _photos),
-    "form": Target(send_form, _forms),
-    "card": Target(read_card, _cards),
-    "metadata": Target(read_metadata, _metadata),
-    "model": Target(read_model, lambda: [file.read_bytes() for file in MODELS]),
+    "photo": Target(decode_photo, _photo_seeds),
+    "form": Target(post_form, _form_seeds),
+    "card": Target(read_card, _card_seeds),
+    "metadata": Target(read_metadata, _metadata_seeds),
+    "model": Target(read_model, lambda: [file.read_bytes() for file in MODEL_FILES]),
 }

@@ -1,7 +1,7 @@
 """Make the small models of the tests with TensorFlow: `python -m tests.support.models.make`. The files are committed.
 
-Every network looks at one pixel at a time, so the right mask of a photo is known: an object is where red (or
-green, in grey models) is strong, class 1, 2 and 3 are where red, green and blue are.
+Every network computes each pixel from the same pixel of the photo, so the expected mask of a photo is known: the object
+is where red (green, in grey models) is strong; classes 1, 2 and 3 are where red, green and blue are.
 """
 
 from __future__ import annotations
@@ -17,19 +17,27 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 HERE = Path(__file__).parent
-STEEP = 20.0  # of the logits around the threshold
+STEEPNESS = 20.0  # slope of the logits around the threshold
 WIDTH, HEIGHT = 40, 24
 
 
-def spec(*shape: int | None, dtype: Any = tf.float32) -> tf.TensorSpec:
-    return tf.TensorSpec(shape, dtype)
+def spec(*shape: int | None) -> tf.TensorSpec:
+    """Return the spec of a float32 input."""
+    return tf.TensorSpec(shape, tf.float32)
 
 
 PHOTO = spec(1, HEIGHT, WIDTH, 3)
 
 
 def convert(function: Callable[..., Any], *inputs: tf.TensorSpec, integers: Any = None, custom: bool = False) -> bytes:
-    """Convert a function; with a type of integers, quantize it whole."""
+    """Convert a function to a .tflite.
+
+    Args:
+        function: The network.
+        inputs: Its inputs.
+        integers: Integer dtype of input and output of a fully quantized model; None for a float model.
+        custom: Whether to convert ops that are not TFLite built-ins to custom ops.
+    """
     concrete = tf.function(function, input_signature=inputs).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     converter.allow_custom_ops = custom
@@ -43,42 +51,57 @@ def convert(function: Callable[..., Any], *inputs: tf.TensorSpec, integers: Any 
 
 
 def logit(x: Any, weights: tuple[float, ...] = (1, 0, 0), threshold: float = 0.5) -> Any:
-    """One channel: how far a colour is over the threshold."""
-    kernel = tf.constant(np.float32(weights).reshape(1, 1, -1, 1) * STEEP)
-    return tf.nn.conv2d(x, kernel, 1, "SAME") - STEEP * threshold
+    """Return one channel: how far a weighted sum of the colours is above the threshold."""
+    kernel = tf.constant(np.asarray(weights, np.float32).reshape(1, 1, -1, 1) * STEEPNESS)
+    return tf.nn.conv2d(x, kernel, 1, "SAME") - STEEPNESS * threshold
 
 
 def class_logits(x: Any, stride: int = 1) -> Any:
-    """Four channels: background, red, green, blue."""
+    """Return four channels: background, red, green, blue."""
     kernel = np.zeros((1, 1, 3, 4), np.float32)
-    kernel[0, 0, :, 1:] = np.eye(3) * STEEP
-    return tf.nn.conv2d(x, tf.constant(kernel), stride, "SAME") + tf.constant([STEEP / 2, 0, 0, 0])
+    kernel[0, 0, :, 1:] = np.eye(3) * STEEPNESS
+    return tf.nn.conv2d(x, tf.constant(kernel), stride, "SAME") + tf.constant([STEEPNESS / 2, 0, 0, 0])
 
 
-def two(x: Any) -> Any:
-    one = logit(x)
-    return tf.concat([-one, one], -1)
+def two_logits(x: Any) -> Any:
+    """Return two channels: background, red."""
+    red = logit(x)
+    return tf.concat([-red, red], -1)
 
 
 def nhwc(x: Any) -> Any:
+    """Transpose NCHW to NHWC."""
     return tf.transpose(x, (0, 2, 3, 1))
 
 
 def nchw(x: Any) -> Any:
+    """Transpose NHWC to NCHW."""
     return tf.transpose(x, (0, 3, 1, 2))
 
 
-def served() -> dict[str, bytes]:
-    """Models that serve as they are."""
-    sigmoid = lambda x: tf.sigmoid(logit(x))  # noqa: E731
-    softmax = lambda x: tf.nn.softmax(class_logits(x))  # noqa: E731
-    ids = lambda x: tf.argmax(class_logits(x), -1, tf.int32)  # noqa: E731
+def sigmoid(x: Any) -> Any:
+    """Return the probability of red."""
+    return tf.sigmoid(logit(x))
+
+
+def softmax(x: Any) -> Any:
+    """Return the probabilities of four classes."""
+    return tf.nn.softmax(class_logits(x))
+
+
+def ids(x: Any) -> Any:
+    """Return the class ids of four classes."""
+    return tf.argmax(class_logits(x), -1, tf.int32)
+
+
+def served_models() -> dict[str, bytes]:
+    """Return models that the function serves, by name."""
     return {
         "probability": convert(sigmoid, PHOTO),
         "logit": convert(logit, PHOTO),
         "square": convert(sigmoid, spec(1, 32, 32, 3)),
-        "two-softmax": convert(lambda x: tf.nn.softmax(two(x)), PHOTO),
-        "two-logits": convert(two, PHOTO),
+        "two-softmax": convert(lambda x: tf.nn.softmax(two_logits(x)), PHOTO),
+        "two-logits": convert(two_logits, PHOTO),
         "uint8": convert(sigmoid, PHOTO, integers=tf.uint8),
         "int8": convert(sigmoid, PHOTO, integers=tf.int8),
         "int8-classes": convert(class_logits, PHOTO, integers=tf.int8),
@@ -100,26 +123,26 @@ def served() -> dict[str, bytes]:
         "flat-classes": convert(lambda x: tf.reshape(class_logits(x), (1, -1, 4)), PHOTO),
         "dynamic": convert(softmax, spec(1, None, None, 3)),
         "dynamic-batch": convert(sigmoid, spec(None, None, None, 3)),
-        "dynamic-stride": convert(unet, spec(1, None, None, 3)),
-        "several": convert(several, PHOTO),
+        "dynamic-stride": convert(encoder_decoder, spec(1, None, None, 3)),
+        "several": convert(several_outputs, PHOTO),
         "minus-one-to-one": convert(lambda x: tf.sigmoid(logit(x, threshold=0.0)), PHOTO),
         "blue-first": convert(lambda x: tf.sigmoid(logit(x, (0, 0, 1))), PHOTO),
-        "background-last": convert(lambda x: tf.nn.softmax(two(x)[..., ::-1]), PHOTO),
+        "background-last": convert(lambda x: tf.nn.softmax(two_logits(x)[..., ::-1]), PHOTO),
         "grey": convert(lambda x: tf.sigmoid(logit(x, (1,), 0.45)), spec(1, HEIGHT, WIDTH, 1)),
         "grey-uint8": convert(lambda x: tf.sigmoid(logit(x, (1,), 0.45)), spec(1, HEIGHT, WIDTH, 1), integers=tf.uint8),
         "grey-bare": convert(lambda x: tf.sigmoid(logit(x[..., None], (1,), 0.45)), spec(1, HEIGHT, WIDTH)),
     }
 
 
-def unet(x: Any) -> Any:
-    """Go down by 4 and up again, so that only multiples of 4 fit together."""
+def encoder_decoder(x: Any) -> Any:
+    """Downsample by 4 and upsample again, so that only sizes that are multiples of 4 work."""
     y = tf.nn.avg_pool2d(tf.nn.avg_pool2d(x, 2, 2, "VALID"), 2, 2, "VALID")
     y = tf.image.resize(y, tf.shape(y)[1:3] * 4)
     return tf.sigmoid(logit(x) + 0.0 * logit(y))
 
 
-def several(x: Any) -> dict[str, Any]:
-    """A classifier's answer and a coarse map beside the map itself."""
+def several_outputs(x: Any) -> dict[str, Any]:
+    """Return three outputs: class scores of the whole photo, a coarse segmentation, and the segmentation."""
     return {
         "a_label": tf.reduce_mean(class_logits(x), (1, 2)),
         "b_coarse": class_logits(x, stride=4),
@@ -127,25 +150,25 @@ def several(x: Any) -> dict[str, Any]:
     }
 
 
-def refused() -> dict[str, bytes]:
-    """Models that no photo can be segmented with, or that the runtime lacks an op for."""
+def refused_models() -> dict[str, bytes]:
+    """Return files that are rejected, by name: damaged ones, other models, and ones with an op the runtime lacks."""
     plain = convert(logit, PHOTO)
-    mix = convert(lambda x: tf.raw_ops.Betainc(a=x + 1.0, b=x + 1.0, x=x)[..., :1], PHOTO, custom=True)
+    custom_op = convert(lambda x: tf.raw_ops.Betainc(a=x + 1.0, b=x + 1.0, x=x)[..., :1], PHOTO, custom=True)
     return {
         "classifier": convert(lambda x: tf.nn.softmax(tf.reduce_mean(class_logits(x), (1, 2))), PHOTO),
         "five-channels": convert(lambda x: logit(x[..., :3]), spec(1, HEIGHT, WIDTH, 5)),
         "no-image": convert(lambda x: tf.nn.relu(x), spec(1, 100)),
         "two-inputs": convert(lambda x, y: logit(x + y), PHOTO, PHOTO),
-        "custom-op": mix,
-        "mediapipe-op": renamed(mix, b"MaxPoolingWithArgmax2D"),
+        "custom-op": custom_op,
+        "mediapipe-op": with_custom_op_name(custom_op, b"MaxPoolingWithArgmax2D"),
         "truncated": plain[: len(plain) * 2 // 3],
         "text": plain.decode("utf-8", errors="replace").encode(),
         "no-model": b"\x89PNG\r\n\x1a\n" + bytes(200),
     }
 
 
-def renamed(model: bytes, op: bytes) -> bytes:
-    """Give the custom op of a model another name."""
+def with_custom_op_name(model: bytes, op: bytes) -> bytes:
+    """Return a copy of a model whose custom op has another name."""
     parts = schema.ModelT.InitFromPackedBuf(model, 0)
     for code in parts.operatorCodes:
         if code.customCode:
@@ -154,13 +177,14 @@ def renamed(model: bytes, op: bytes) -> bytes:
 
 
 def packed(parts: Any) -> bytes:
+    """Serialize a model."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(parts.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
 
 def with_metadata(model: bytes, metadata: bytes, files: dict[str, str]) -> bytes:
-    """Add standard metadata and its associated files, as TFLite's own library does."""
+    """Return a copy of a model with standard metadata and its associated files, as TFLite's library writes them."""
     parts = schema.ModelT.InitFromPackedBuf(model, 0)
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(metadata, np.uint8)
@@ -178,27 +202,35 @@ def with_metadata(model: bytes, metadata: bytes, files: dict[str, str]) -> bytes
     return data
 
 
-def metadata(mean: float, std: float, labels: str = "", activation: int | None = None) -> bytes:
-    """Build metadata with a normalisation, and a label file and MediaPipe's activation where they are named."""
+def build_metadata(mean: float, std: float, labels: str = "", activation: int | None = None) -> bytes:
+    """Return standard metadata.
+
+    Args:
+        mean: Mean of the normalization.
+        std: Standard deviation of the normalization.
+        labels: Name of the label file; empty for none.
+        activation: MediaPipe's number of the activation; None for none.
+    """
     b = flatbuffers.Builder(256)
     options = table(b, {0: floats(b, [mean]), 1: floats(b, [std])})
     unit = table(b, {1: options}, {0: 1})
-    photo = table(b, {0: b.CreateString("image"), 4: vector(b, [unit])})
-    result = {0: b.CreateString("map")}
+    image = table(b, {0: b.CreateString("image"), 4: vector(b, [unit])})
+    segmentation = {0: b.CreateString("map")}
     if labels:
-        result[6] = vector(b, [table(b, {0: b.CreateString(labels)}, {2: 3})])
-    graph = {2: vector(b, [photo]), 3: vector(b, [table(b, result)])}
+        segmentation[6] = vector(b, [table(b, {0: b.CreateString(labels)}, {2: 3})])
+    subgraph = {2: vector(b, [image]), 3: vector(b, [table(b, segmentation)])}
     if activation is not None:
         inner = flatbuffers.Builder(32)
         inner.Finish(table(inner, {}, {0: activation}), file_identifier=b"V001")
         custom = table(b, {0: b.CreateString("SEGMENTER_METADATA"), 1: b.CreateByteVector(bytes(inner.Output()))})
-        graph[9] = vector(b, [custom])
-    about = {0: b.CreateString("colours"), 2: b.CreateString("v7"), 3: vector(b, [table(b, graph)])}
-    b.Finish(table(b, about), file_identifier=b"M001")
+        subgraph[9] = vector(b, [custom])
+    model = {0: b.CreateString("colours"), 2: b.CreateString("v7"), 3: vector(b, [table(b, subgraph)])}
+    b.Finish(table(b, model), file_identifier=b"M001")
     return bytes(b.Output())
 
 
 def table(b: flatbuffers.Builder, offsets: dict[int, int], numbers: dict[int, int] | None = None) -> int:
+    """Write a table of offsets and int8 numbers by slot."""
     b.StartObject(12)
     for slot, offset in offsets.items():
         b.PrependUOffsetTRelativeSlot(slot, offset, 0)
@@ -208,6 +240,7 @@ def table(b: flatbuffers.Builder, offsets: dict[int, int], numbers: dict[int, in
 
 
 def vector(b: flatbuffers.Builder, offsets: list[int]) -> int:
+    """Write a vector of offsets."""
     b.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         b.PrependUOffsetTRelative(offset)
@@ -215,23 +248,24 @@ def vector(b: flatbuffers.Builder, offsets: list[int]) -> int:
 
 
 def floats(b: flatbuffers.Builder, values: list[float]) -> int:
-    return int(b.CreateNumpyVector(np.float32(values)))
+    """Write a vector of float32."""
+    return int(b.CreateNumpyVector(np.asarray(values, np.float32)))
 
 
 def main() -> None:
-    """Write every model beside this file."""
-    models = served()
+    """Write every model to the folders served and refused beside this file."""
+    models = served_models()
     labels = {"labels.txt": "nothing\nred\ngreen\nblue\n"}
     centred = convert(lambda x: class_logits((x + 1) / 2), PHOTO)
-    models["metadata"] = with_metadata(centred, metadata(127.5, 127.5, "labels.txt"), labels)
+    models["metadata"] = with_metadata(centred, build_metadata(127.5, 127.5, "labels.txt"), labels)
     models["metadata-no-background"] = with_metadata(
-        centred, metadata(127.5, 127.5, "labels.txt"), {"labels.txt": "red\ngreen\nblue"}
+        centred, build_metadata(127.5, 127.5, "labels.txt"), {"labels.txt": "red\ngreen\nblue"}
     )
-    models["metadata-activation"] = with_metadata(models["logit"], metadata(0, 255, activation=1), {})
-    models["metadata-uint8"] = with_metadata(models["uint8"], metadata(0, 1), {})
-    for folder, made in (("served", models), ("refused", refused())):
+    models["metadata-activation"] = with_metadata(models["logit"], build_metadata(0, 255, activation=1), {})
+    models["metadata-uint8"] = with_metadata(models["uint8"], build_metadata(0, 1), {})
+    for folder, files in (("served", models), ("refused", refused_models())):
         (HERE / folder).mkdir(exist_ok=True)
-        for name, data in made.items():
+        for name, data in files.items():
             (HERE / folder / f"{name}.tflite").write_bytes(data)
             print(f"{folder}/{name}.tflite: {len(data):,} bytes")
 
