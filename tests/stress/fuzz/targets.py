@@ -63,14 +63,17 @@ def post_form(data: bytes) -> None:
 
 @cache
 def _client() -> Any:
-    create: Any = create_app  # has no type hints
-    return create("run", str(ROOT / "main.py")).test_client()
+    return create_app("run", str(ROOT / "main.py")).test_client()
 
 
 def read_card(data: bytes) -> None:
     """Read a card from JSON, and from the end of a model; a valid one is unchanged by writing and reading it."""
     text = data.decode(errors="replace")
-    for read in (lambda: card.ModelCard.from_json(text), lambda: card.read(_file(data))):
+    readers: list[Callable[[], card.ModelCard | None]] = [
+        lambda: card.ModelCard.from_json(text),
+        lambda: card.read(_file(data)),
+    ]
+    for read in readers:
         try:
             parsed = read()
         except ModelRejected:
