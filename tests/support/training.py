@@ -77,3 +77,10 @@ def error_line(completed: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, lines
     assert lines[0].startswith("error: ")
     return lines[0].removeprefix("error: ")
+
+
+def train_arguments(folders: tuple[Path, Path], out: Path, *options: object) -> list[str]:
+    """Return the arguments of the command `train` for small photos, with further options."""
+    photos, masks = folders
+    arguments = ["--photos", photos, "--masks", masks, "--out", out, "--size", 64, "--every", 2, *options]
+    return [str(argument) for argument in arguments]

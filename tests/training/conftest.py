@@ -1,4 +1,4 @@
-"""Photos and masks that the tests draw, and the workshop's steps run as a user runs them."""
+"""Fixtures of the training pipeline's tests: drawn photos, trained models, and commands in their own processes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support import xception_unet
 from tests.support.paths import ROOT
 from tests.support.training import CARD, RunCommand, draw
 
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The folders of 24 photos of 64 x 72 and of their trimaps."""
+    """The folders of 24 photos of discs, 64 x 72 pixels, and of their trimaps."""
     return draw(tmp_path_factory.mktemp("drawn"), 24)
 
 
 @pytest.fixture(scope="session")
 def run_command() -> RunCommand:
-    """A function that runs a step in a process of its own."""
+    """A function that runs a command in a new process, with its name, arguments and environment variables."""
 
     def run_command(name: str, *args: object, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", f"model.training.{name}", *map(str, args)]
@@ -40,11 +41,10 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def unets(discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files of one U-Net that knows red discs from blue: as .h5 of Keras 2 for BGR and for RGB, and as SavedModel."""
+    """Files of a U-Net that segments red and blue discs: .h5 of Keras 2 for BGR and for RGB, and a SavedModel."""
     import tf_keras
 
     from model.training.data import samples
-    from tests.support import xception_unet
 
     folder = samples.load(*discs)
     photos = np.stack([np.asarray(s.photo.resize((64, 64)))[..., ::-1] for s in folder.samples]).astype(np.float32)
@@ -65,10 +65,20 @@ def unets(discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def converted(unets: dict[str, Path], discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the U-Net for BGR by every recipe, and nothing else."""
+    """A folder with the U-Net for BGR, converted by every recipe."""
     from model.training import quantize
 
     out = tmp_path_factory.mktemp("converted")
     recipes = ["--recipe", "all", "--photos", str(discs[0]), "--out", str(out)]
     quantize.main([str(unets["BGR"]), *recipes, *CARD, "--order", "BGR"])
     return out
+
+
+@pytest.fixture
+def train_small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `train` train a small network from random weights, in place of the real one from the ImageNet weights."""
+    from model.training.nets import network
+    from tests.support import small_network
+
+    monkeypatch.setattr(network, "build", small_network.build)
+    monkeypatch.setattr(network, "load_imagenet", lambda *_: None)

