@@ -1,4 +1,4 @@
-"""Show what is in any .tflite, or put a card into it: `python -m model.training.describe MODEL.tflite`."""
+"""Describe any .tflite, or embed a card in it: `python -m model.training.describe MODEL.tflite`."""
 
 from __future__ import annotations
 
@@ -13,118 +13,128 @@ from typing import Any
 
 from model.errors import ModelRejected
 from model.tflite import card as cards
+from model.tflite import loading, runtime, verify
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.measure import interpreter
+from model.training.measure.interpreter import Interpreter
 
 LABELS_SHOWN = 12
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Describe the model; with --write, put the card that the options describe into it first."""
+    """Describe the model; with --write, first embed the card that the options describe."""
     args = arguments().parse_args(argv)
     if not args.model.is_file():
         raise CommandError(f"there is no model at {args.model}")
     if args.write:
         with cli.silence_native_output():
-            classes = interpreter.Interpreter(args.model).classes
-        write(args.model, merged_card(args, classes))
+            classes = Interpreter(args.model).classes
+        write_card(args.model, merged_card(args, classes))
     with cli.silence_native_output():
-        found = describe(args.model)
-    print(json.dumps(found, indent=2) if args.json else text(found))
+        description = describe(args.model)
+    print(json.dumps(description, indent=2) if args.json else text(description))
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m model.training.describe", description=__doc__.split(":")[0])
     parser.add_argument("model", type=Path, metavar="MODEL.tflite")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--write", action="store_true", help="put a card into the file, over the one it may have")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--write", action="store_true", help="embed a card, in place of the one in the file")
     card_options.add_arguments(parser)
     return parser
 
 
-def describe(model: Path) -> dict[str, Any]:
-    """Find out all that a .tflite says of itself.
+def describe(file: Path) -> dict[str, Any]:
+    """Describe a model: tensors, operators, card and files inside.
 
-    raises: ModelRejected when the runtime cannot load it, or its card has no sense
+    Args:
+        file: A .tflite.
+
+    Returns:
+        The description, ready for JSON.
+
+    Raises:
+        ModelRejected: If the file is not a valid .tflite, or the runtime cannot load it.
     """
-    data = model.read_bytes()
-    runtime, module = interpreter.installed()
-    if data[4:8] != b"TFL3":
-        raise ModelRejected(f"{model.name} is no .tflite: the letters TFL3 are not at its beginning")
-    try:
-        plain = interpreter.load(module, model, plain=True)
-    except (ValueError, RuntimeError) as error:
-        raise ModelRejected(f"{runtime} cannot load {model.name}: {cli.one_line(str(error))}") from error
-    ops = Counter(op["op_name"] for op in plain._get_ops_details())
-    card, notes = read_card(model)
+    verify.read_model(file)  # the runtime may crash on a damaged file
+    interpreter, _ = runtime.create_interpreter(file, xnnpack=False)
+    ops = Counter(op["op_name"] for op in interpreter._get_ops_details())
+    data = file.read_bytes()
+    card, notes = read_card(file)
     return {
-        "model": model.name,
+        "model": file.name,
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
-        "inputs": [_tensor(details) for details in plain.get_input_details()],
-        "outputs": [_tensor(details) for details in plain.get_output_details()],
+        "inputs": [_tensor(details) for details in interpreter.get_input_details()],
+        "outputs": [_tensor(details) for details in interpreter.get_output_details()],
         "ops": dict(ops.most_common()),
-        "runtime": runtime,
-        "not_taken_by_xnnpack": not_taken(module, model, ops),
-        "files_inside": associated(model),
+        "runtime": runtime.RUNTIME,
+        "not_taken_by_xnnpack": ops_outside_xnnpack(file, interpreter),
+        "files_inside": associated_files(file),
         "card_source": card.source if card else None,
         "card": json.loads(card.to_json()) if card else None,
         "notes": notes,
     }
 
 
-def read_card(model: Path) -> tuple[ModelCard | None, list[str]]:
-    """Read a model as the function does: from its card, else its TFLite Metadata, else by guess.
+def read_card(file: Path) -> tuple[ModelCard | None, list[str]]:
+    """Return a model's card as the function completes it, and the function's notes on the model.
 
-    returns: the card, None where the function would refuse the model; and what is to be said of it
+    Args:
+        file: A .tflite.
+
+    Returns:
+        The card, and notes of one sentence each. If the function rejects the model, None, and the reason as a note.
     """
-    from model.tflite import loading  # it needs one of the runtimes that serve
-
     try:
-        loaded = loading.load(model, 1)
+        loaded = loading.load(file, 1)
     except ModelRejected as error:
-        return None, [f"the function refuses it: {error}"]
+        return None, [f"the function rejects this model: {error}"]
     return loaded.card, list(loaded.notes)
 
 
-def not_taken(module: Any, model: Path, ops: Counter[str]) -> dict[str, int]:
-    """Count the ops that the runtime's XNNPACK leaves to the slower kernels; all of them where it refuses.
+def ops_outside_xnnpack(file: Path, interpreter: Any) -> dict[str, int]:
+    """Count the operators that the XNNPACK delegate leaves to slower kernels.
 
-    After delegation the runtime still lists the nodes it had, and beside them one node for each stretch that was
-    taken, from these tensors to those: what lies between is walked here.
+    After delegation, the runtime lists the original nodes, and one DELEGATE node for each delegated subgraph. The
+    nodes of a subgraph are found by following the tensors from its outputs back to its inputs.
+
+    Args:
+        file: A .tflite.
+        interpreter: An interpreter of it without the delegate.
+
+    Returns:
+        The number of operators by name; all operators if the delegate rejects the model.
     """
-    try:
-        nodes = interpreter.load(module, model)._get_ops_details()
-    except (ValueError, RuntimeError):
+    ops = Counter(str(op["op_name"]) for op in interpreter._get_ops_details())
+    shape = tuple(interpreter.get_input_details()[0]["shape"])
+    delegated, xnnpack = runtime.create_interpreter(file, shape)
+    if not xnnpack:
         return dict(ops)
-    maker = {int(t): node for node in nodes if node["op_name"] != "DELEGATE" for t in node["outputs"]}
-    taken: dict[int, str] = {}
+    nodes = delegated._get_ops_details()
+    producers = {int(tensor): node for node in nodes if node["op_name"] != "DELEGATE" for tensor in node["outputs"]}
+    names: dict[int, str] = {}  # of the nodes that the delegate executes, by index
     for node in nodes:
         if node["op_name"] != "DELEGATE":
             continue
-        edge, ahead = set(map(int, node["inputs"])), [int(t) for t in node["outputs"]]
-        while ahead:
-            tensor = ahead.pop()
-            if tensor in maker and tensor not in edge and maker[tensor]["index"] not in taken:
-                taken[maker[tensor]["index"]] = maker[tensor]["op_name"]
-                ahead.extend(int(t) for t in maker[tensor]["inputs"] if t >= 0)
-    return dict(ops - Counter(taken.values()))
+        boundary, pending = set(map(int, node["inputs"])), [int(tensor) for tensor in node["outputs"]]
+        while pending:
+            tensor = pending.pop()
+            producer = producers.get(tensor)
+            if producer is not None and tensor not in boundary and producer["index"] not in names:
+                names[producer["index"]] = producer["op_name"]
+                pending.extend(int(each) for each in producer["inputs"] if each >= 0)
+    return dict(ops - Counter(names.values()))
 
 
-def associated(model: Path) -> dict[str, list[str]]:
-    """List the files in the archive at a model's end, with the first lines of those that hold labels."""
-    if not zipfile.is_zipfile(model):
+def associated_files(file: Path) -> dict[str, list[str]]:
+    """Return the files in the archive at a model's end, with the first lines of those with labels."""
+    if not zipfile.is_zipfile(file):
         return {}
-    with zipfile.ZipFile(model) as archive:
-        return {
-            name: archive.read(name).decode(errors="replace").split("\n")[:LABELS_SHOWN]
-            if name.endswith(".txt")
-            else []
-            for name in archive.namelist()
-        }
+    with zipfile.ZipFile(file) as archive:
+        return {name: _first_lines(archive.read(name)) if name.endswith(".txt") else [] for name in archive.namelist()}
 
 
 def merged_card(args: argparse.Namespace, classes: int) -> ModelCard:
@@ -151,14 +161,14 @@ def merged_card(args: argparse.Namespace, classes: int) -> ModelCard:
     return base.with_values(values)
 
 
-def write(model: Path, card: ModelCard) -> None:
-    """Put a card into a model in place of the one it may have; what else is in its archive stays."""
-    data, others = model.read_bytes(), {}
-    if zipfile.is_zipfile(model):
-        with zipfile.ZipFile(model) as archive:
+def write_card(file: Path, card: ModelCard) -> None:
+    """Embed a card in a model, in place of the one that it may have; other files in its archive are kept."""
+    data, others = file.read_bytes(), {}
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
             data = data[: min(info.header_offset for info in archive.infolist())]
             others = {name: archive.read(name) for name in archive.namelist() if name != cards.MEMBER}
-    with cli.atomic_path(model) as partial:
+    with cli.atomic_path(file) as partial:
         partial.write_bytes(data)
         if others:
             with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
@@ -167,34 +177,37 @@ def write(model: Path, card: ModelCard) -> None:
         cards.embed(partial, card)
 
 
-def text(found: dict[str, Any]) -> str:
-    """Lay a description out for reading."""
-    lines = [f"{found['model']}: {found['bytes']:,} bytes, sha256 {found['sha256']}"]
-    for kind in ("inputs", "outputs"):
-        for tensor in found[kind]:
+def text(description: dict[str, Any]) -> str:
+    """Return a description as lines of text."""
+    lines = [f"{description['model']}: {description['bytes']:,} bytes, sha256 {description['sha256']}"]
+    for role in ("input", "output"):
+        for tensor in description[f"{role}s"]:
             scale = f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}" if tensor["scale"] else ""
-            lines.append(f"{kind[:-1]} {tensor['name']}: {tensor['dtype']} {tensor['shape']}{scale}")
-    lines.append("ops: " + _counts(found["ops"]))
-    rest = found["not_taken_by_xnnpack"]
-    lines.append(f"XNNPACK of {found['runtime']} takes " + (f"all but {_counts(rest)}" if rest else "all of them"))
-    for name, labels in found["files_inside"].items():
-        lines.append(f"inside: {name}" + (f" ({', '.join(filter(None, labels))})" if labels else ""))
-    lines += found["notes"]
-    if found["card"] is not None:
-        hint = "" if found["card_source"] == "embedded" else "; --write puts one in"
-        lines.append(f"card ({found['card_source']}{hint}):")
-        lines += [f"  {name}: {json.dumps(value)}" for name, value in found["card"].items()]
+            lines.append(f"{role} {tensor['name']}: {tensor['dtype']} {tensor['shape']}{scale}")
+    lines.append("ops: " + _counts(description["ops"]))
+    outside = description["not_taken_by_xnnpack"]
+    delegated = f"all ops but {_counts(outside)}" if outside else "all ops"
+    lines.append(f"XNNPACK of {description['runtime']} runs {delegated}")
+    for name, labels in description["files_inside"].items():
+        lines.append(f"file inside: {name}" + (f" ({', '.join(filter(None, labels))})" if labels else ""))
+    lines += description["notes"]
+    if description["card"] is not None:
+        hint = "" if description["card_source"] == "embedded" else "; --write embeds it"
+        lines.append(f"card ({description['card_source']}{hint}):")
+        lines += [f"  {name}: {json.dumps(value)}" for name, value in description["card"].items()]
     return "\n".join(lines)
+
+
+def _first_lines(data: bytes) -> list[str]:
+    return data.decode(errors="replace").split("\n")[:LABELS_SHOWN]
 
 
 def _tensor(details: dict[str, Any]) -> dict[str, Any]:
     scale, zero_point = details["quantization"]
-    shape = [int(size) for size in details.get("shape_signature", details["shape"])]
-    dtype = details["dtype"].__name__
     return {
         "name": details["name"],
-        "dtype": dtype,
-        "shape": shape,
+        "dtype": details["dtype"].__name__,
+        "shape": [int(size) for size in details.get("shape_signature", details["shape"])],
         "scale": float(scale),
         "zero_point": int(zero_point),
     }

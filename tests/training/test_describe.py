@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import ModelRejected
-from model.tflite import card
+from model.tflite import card, runtime
 from model.training import describe
-from model.training.measure.interpreter import Interpreter
 from tests.support.training import RunCommand, error_line
 
 
@@ -26,7 +25,7 @@ def test_tensors_ops_and_card_are_printed(model: Path, capsys: pytest.CaptureFix
     assert "sha256" in text
     assert "input image: int8 [1, 64, 64, 3], scale " in text
     assert "CONV_2D x" in text
-    assert "XNNPACK of ai_edge_litert takes" in text
+    assert "XNNPACK of ai_edge_litert runs" in text
     assert "card (embedded):" in text
     assert '  order: "BGR"' in text
 
@@ -57,14 +56,15 @@ def test_ops_outside_xnnpack_are_listed(tmp_path: Path) -> None:
 def test_writing_a_card_replaces_the_old_one_and_keeps_all_else(model: Path) -> None:
     with zipfile.ZipFile(model, "a") as archive:
         archive.writestr("labels.txt", "background\nred\nblue\n")
-    before = Interpreter(model).raw.get_tensor_details()
+    before, _ = runtime.create_interpreter(model)
     describe.main([str(model), "--write", "--name", "marbles", "--threshold", "0.3", "--classes", "table,red,blue"])
     embedded = card.read(model)
     assert embedded is not None
     assert (embedded.name, embedded.threshold, embedded.labels[0]) == ("marbles", 0.3, "table")
     assert (embedded.order, embedded.version) == ("BGR", "7")
-    assert describe.associated(model)["labels.txt"][:3] == ["background", "red", "blue"]
-    assert len(Interpreter(model).raw.get_tensor_details()) == len(before)
+    assert describe.associated_files(model)["labels.txt"][:3] == ["background", "red", "blue"]
+    after, _ = runtime.create_interpreter(model)
+    assert len(after.get_tensor_details()) == len(before.get_tensor_details())
 
 
 def test_a_card_is_embedded_in_a_model_without_one(model: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_card_is_embedded_in_a_model_without_one(model: Path) -> None:
     with zipfile.ZipFile(model) as archive:
         model.write_bytes(bare[: archive.infolist()[0].header_offset])
     assert describe.describe(model)["card_source"] == "inferred"
-    assert "card (inferred; --write puts one in):" in describe.text(describe.describe(model))
+    assert "card (inferred; --write embeds it):" in describe.text(describe.describe(model))
     describe.main([str(model), "--write", "--mean", "127.5", "--std", "127.5", "--order", "BGR"])
     embedded = card.read(model)
     assert embedded is not None

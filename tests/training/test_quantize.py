@@ -57,7 +57,7 @@ def test_every_recipe_writes_a_file_of_its_own_size_and_types(converted: Path) -
     assert sizes["float32"] > 1.3 * sizes["int8"]
     for recipe in quantize.RECIPES:
         model = Interpreter(converted / f"unet-bgr-{recipe}.tflite")
-        assert model.raw.get_input_details()[0]["dtype"] == (np.int8 if recipe == "int8-full" else np.float32)
+        assert model.input.dtype == (np.int8 if recipe == "int8-full" else np.float32)
         assert model.input_wh == (64, 64)
 
 
@@ -158,7 +158,7 @@ def test_integer_recipes_need_readable_photos(tmp_path: Path, unets: dict[str, P
     with pytest.raises(CommandError, match="there are no photos"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
     (tmp_path / "a.jpg").write_bytes(b"not a photo")
-    with pytest.raises(CommandError, match=r"a\.jpg: the bytes are no image"):
+    with pytest.raises(CommandError, match=r"a\.jpg: the data is not an image"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
 
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from model.tflite import verify
 from model.tflite.flatbuffer import Table
+from model.tflite.schema import BuiltinOp
 from model.training.cli import CommandError
 
-CONVOLUTIONS, DEQUANTIZE = (3, 4), 6  # operator codes of the TFLite schema
+CONVOLUTIONS = (BuiltinOp.CONV_2D, BuiltinOp.DEPTHWISE_CONV_2D)
 FLOAT_TYPES: dict[int, Any] = {0: np.float32, 1: np.float16}  # tensor types of the TFLite schema
 
 Floats = NDArray[np.float32]
@@ -70,7 +71,9 @@ def read_convolutions(file: Path) -> dict[str, tuple[Floats, Floats]]:
     graph = table["subgraphs"][0]
     tensors, operators = graph["tensors"], graph["operators"]
     dequantized_from = {  # float16 weights are inputs of a DEQUANTIZE
-        each["outputs"][0]: each["inputs"][0] for each in operators if verify.builtin_op(table, each) == DEQUANTIZE
+        each["outputs"][0]: each["inputs"][0]
+        for each in operators
+        if verify.builtin_op(table, each) == BuiltinOp.DEQUANTIZE
     }
     weights: dict[str, tuple[Floats, Floats]] = {}
     for operator in operators:
