@@ -44,7 +44,7 @@ def test_model_returns_the_description_of_the_model(client: Client) -> None:
     assert client.model()["name"] == "bright"
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://example.com", "", "http://"])
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://example.com", "", "http://", "http://[::1"])
 def test_an_invalid_url_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="invalid URL"):
         Client(url)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,3 +42,14 @@ def test_a_truncated_mask_is_rejected_when_it_is_decoded(client: Client, fake: F
     mask = client.segment(PHOTO)
     with pytest.raises(BadResponse, match="cannot decode the mask"):
         mask.array.sum()
+
+
+def test_save_writes_the_png_unchanged(client: Client, tmp_path: Path) -> None:
+    client.segment(PHOTO).save(tmp_path / "mask.png")
+    assert (tmp_path / "mask.png").read_bytes() == render(PHOTO)
+
+
+def test_a_png_of_another_mode_is_not_a_mask(client: Client, fake: FakeFunction) -> None:
+    fake.fail = lambda number, request: Failure(200, media_type="image/png", body=render(PHOTO, "overlay"))
+    with pytest.raises(BadResponse, match="1-bit or palette PNG, but this one has mode RGB"):
+        _ = client.segment(PHOTO).array

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from client import (
     Client,
     PhotoError,
 )
+from client.photo import open_upright, to_rgb
 from tests.support.fake_function import FakeFunction
 from tests.support.images import random_image
 
@@ -55,3 +56,23 @@ def test_an_array_of_another_dtype_or_shape_is_rejected_before_sending(
 def test_the_error_for_a_missing_file_names_it(client: Client, tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match=r"none\.jpg: no such file"):
         client.segment(tmp_path / "none.jpg")
+
+
+def test_16_bit_grey_is_scaled_to_8_bits() -> None:
+    grey = Image.fromarray(np.array([[0, 256, 65535]], np.uint16))
+    assert np.asarray(to_rgb(grey))[0, :, 0].tolist() == [0, 1, 255]
+
+
+def test_broken_exif_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: 1 / 0)
+    assert open_upright(PHOTO).size == (16, 12)
+
+
+def test_an_image_that_cannot_be_encoded_is_an_error(client: Client) -> None:
+    with pytest.raises(PhotoError, match="cannot encode the image"):
+        client.segment(Image.new("RGB", (0, 0)))
+
+
+def test_an_unreadable_photo_is_an_error() -> None:
+    with pytest.raises(PhotoError, match="cannot decode the photo"):
+        open_upright(b"not a photo")

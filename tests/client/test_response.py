@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 
 from client import (
+    BadResponse,
     Client,
     NotAllowed,
     ServerError,
 )
+from client.response import parse_server_timing
 from tests.support.fake_function import Failure, FakeFunction
 from tests.support.images import random_image
 
@@ -49,3 +51,31 @@ def test_the_detail_of_a_server_error_is_one_printable_line_of_limited_length(
         client.segment(PHOTO)
     assert raised.value.detail.startswith("first second [31mred")
     assert len(raised.value.detail) <= 300
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]"])
+def test_a_model_description_that_is_not_a_json_object_is_rejected(
+    client: Client, fake: FakeFunction, body: bytes
+) -> None:
+    fake.fail = lambda number, request: Failure(200, media_type="application/json", body=body)
+    with pytest.raises(BadResponse, match="model description is not"):
+        client.model()
+
+
+def test_an_error_of_the_model_description_is_a_server_error(client: Client, fake: FakeFunction) -> None:
+    fake.fail = lambda number, request: Failure(500, "internal-error", "see the log")
+    with pytest.raises(ServerError, match="see the log"):
+        client.model()
+
+
+@pytest.mark.parametrize(
+    ("header", "stages"),
+    [
+        ("decode;dur=3.1, infer;dur=15", {"decode": 3.1, "infer": 15.0}),
+        ('cache;desc="hit";dur="2"', {"cache": 2.0}),
+        ("decode;dur=fast, infer", {}),
+        ("", {}),
+    ],
+)
+def test_malformed_entries_of_server_timing_are_ignored(header: str, stages: dict[str, float]) -> None:
+    assert parse_server_timing(header) == stages

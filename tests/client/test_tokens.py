@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.server
 import json
@@ -16,9 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from client import AuthError, Client, NotAllowed
+from client import AsyncClient, AuthError, Client, NotAllowed
 from client.cli.main import main
-from client.tokens import TokenCache, default_audience
+from client.tokens import TokenCache, default_audience, token_expiry, token_sources
 from tests.support.fake_function import Failure, FakeFunction, ReceivedRequest, busy, render, running_fake
 from tests.support.images import random_image
 from tests.support.photo_folder import write_photo
@@ -291,3 +292,67 @@ def test_a_missing_key_file_is_reported(private: FakeFunction, tmp_path: Path, m
 def test_the_error_for_adc_without_google_auth_says_what_to_install(private: FakeFunction) -> None:
     with Client(private.url, auth="adc") as client, pytest.raises(AuthError, match="pip install 'google-auth"):
         client.segment(PHOTO)
+
+
+@pytest.mark.parametrize("token", ["", "a.b.c", "e30.e30.x"])
+def test_a_token_without_a_readable_expiry_has_none(token: str) -> None:
+    assert token_expiry(token) == 0
+
+
+def test_no_source_is_used_in_mode_none() -> None:
+    tokens = TokenCache("none", PRIVATE)
+    assert token_sources("none", PRIVATE) == []
+    assert tokens.token() is None
+    assert not tokens.renew(rejected=None)
+
+
+def test_a_token_that_another_thread_has_replaced_is_used(gcloud: Gcloud) -> None:
+    tokens = TokenCache("gcloud", PRIVATE)
+    tokens.token()
+    assert tokens.renew(rejected="the token before")
+    assert len(gcloud.calls) == 1
+
+
+def test_a_gcloud_that_cannot_be_run_is_reported(gcloud: Gcloud, tmp_path: Path) -> None:
+    (tmp_path / "gcloud").write_bytes(b"not a program")
+    with pytest.raises(AuthError, match="cannot run gcloud"):
+        TokenCache("gcloud", PRIVATE).token()
+
+
+def test_the_async_client_renews_a_rejected_token(private: FakeFunction, gcloud: Gcloud) -> None:
+    gcloud.set_token("rejected")
+
+    async def segment() -> bytes:
+        async with AsyncClient(private.url, auth="gcloud") as client:
+            with pytest.raises(NotAllowed):
+                await client.segment(PHOTO)
+            gcloud.set_token(make_token("second"))
+            return (await client.segment(PHOTO)).png
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("client.tokens.FRESH_FOR_S", 0)
+        assert asyncio.run(segment()) == render(PHOTO)
+
+
+@pytest.mark.parametrize("is_user", [True, False])
+def test_a_user_account_in_adc_is_rejected_and_an_impersonated_one_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, is_user: bool
+) -> None:
+    auth = pytest.importorskip("google.auth", reason="google-auth is not installed")
+    pytest.importorskip("google.auth.transport.requests", reason="google-auth[requests] is not installed")
+    from google.auth import impersonated_credentials
+    from google.oauth2 import credentials
+
+    user = credentials.Credentials("token")
+    service = impersonated_credentials.Credentials(user, "caller@p.iam.gserviceaccount.com", ["scope"])
+
+    def refresh(self: Any, request: Any) -> None:
+        self.token = make_token("impersonated")
+
+    monkeypatch.setattr(impersonated_credentials.IDTokenCredentials, "refresh", refresh)
+    monkeypatch.setattr(auth, "default", lambda: (user if is_user else service, "p"))
+    if is_user:
+        with pytest.raises(AuthError, match="use --auth gcloud"):
+            TokenCache("adc", PRIVATE).token()
+    else:
+        assert (TokenCache("adc", PRIVATE).token() or "").endswith(SIGNATURE)

@@ -269,3 +269,25 @@ def test_the_error_without_google_cloud_storage_says_what_to_install(
     monkeypatch.setattr(builtins, "__import__", import_without_google)
     assert backfill(function) == 1
     assert "pip install google-cloud-storage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(403, "grant roles/storage.objectViewer"), (400, "cannot list gs://masks: BadRequest")],
+)
+def test_a_listing_that_fails_is_reported(
+    function: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, status: int, message: str
+) -> None:
+    with running_fake(lambda number, request: Failure(status, media_type="application/json", body=b"{}")) as storage:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage.url)
+        assert backfill(function) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_missing_credentials_are_reported(
+    function: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
+    assert backfill(function) == 1
+    assert "no credentials for Cloud Storage; run gcloud auth application-default login" in capsys.readouterr().err

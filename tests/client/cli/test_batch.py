@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from client.cli.atomic_write import CannotWrite, write_atomically
 from client.cli.main import main
+from client.cli.progress import ProgressBar, format_duration
 from tests.support.fake_function import CLOSED, Failure, FakeFunction, ReceivedRequest, busy, render, sha256
 from tests.support.images import random_image
 from tests.support.paths import ROOT
@@ -188,3 +191,74 @@ def test_a_run_of_500_photos_survives_failures_and_a_restart_of_the_server(
         mask = tmp_path / "out" / f"{seed % 7}" / f"{seed}-mask.png"
         assert mask.read_bytes() == render(random_image(seed))
     assert sum(fake.masks_sent.values()) >= 500
+
+
+def test_an_unexpected_exception_fails_one_photo_only(
+    fake: FakeFunction, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_for_deep(path: Path, data: bytes) -> None:
+        if "deep" in str(path):
+            raise RuntimeError("a bug")
+        write_atomically(path, data)
+
+    monkeypatch.setattr("client.cli.job.write_atomically", raise_for_deep)
+    assert main([str(photos)]) == 1
+    output = capsys.readouterr()
+    assert "unexpected RuntimeError: a bug" in output.err
+    assert "done 2, skipped 0, failed 2" in output.out
+
+
+@pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_stops_the_run(
+    fake: FakeFunction,
+    photos: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error_number: int,
+) -> None:
+    def fail(path: Path, data: bytes) -> None:
+        raise CannotWrite(path, OSError(error_number, os.strerror(error_number)))
+
+    monkeypatch.setattr("client.cli.job.write_atomically", fail)
+    assert main([str(photos), "--jobs", "1"]) == 1
+    output = capsys.readouterr()
+    assert f"would fail too: cannot write {photos / 'a-mask.png'}: {os.strerror(error_number).lower()}" in output.err
+    assert "failed 1, remaining 3" in output.out
+
+
+def test_a_result_that_no_longer_opens_leaves_an_empty_frame_on_the_contact_sheet(
+    fake: FakeFunction, photos: Path, tmp_path: Path
+) -> None:
+    main([str(photos)])
+    (photos / "a-mask.png").write_bytes(b"not an image")
+    assert main([str(photos), "--contact-sheet", str(tmp_path / "sheet.png")]) == 0
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_show_opens_the_folder_of_the_results(
+    fake: FakeFunction, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows always has a viewer")
+    monkeypatch.setenv("PATH", "")
+    assert main([str(photos), "--show"]) == 0
+    assert f"the result is {photos}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599.4, "59:59"), (3661, "1:01:01")])
+def test_durations_have_hours_only_from_one_hour(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_progress_lines_without_a_terminal_are_occasional(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.cli.progress.LINE_EVERY_S", 0.0)
+    progress = ProgressBar(4, shown=True)
+    progress.update(processed=2, skipped=1, failed=1)
+    line = capsys.readouterr().err
+    assert line.startswith("[##################......] 3/4  ")
+    assert line.endswith(" left  1 failed\n")
+    monkeypatch.setattr("client.cli.progress.LINE_EVERY_S", 15.0)
+    progress.update(processed=3, skipped=1, failed=1)
+    assert capsys.readouterr().err == ""

@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from client import BadResponse, PhotoError
+from client.cli.background import Background, compose
+from client.cli.image_files import encode_as, open_result
 from client.cli.main import main
 from tests.support.fake_function import MODEL, Failure, FakeFunction, busy, render, running_fake
 from tests.support.images import random_image
@@ -224,3 +227,73 @@ def test_the_error_of_a_private_function_mentions_the_identity_token(
 def test_the_client_does_not_import(name: str) -> None:
     code = f"import sys, client.__main__; sys.exit({name!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_cutout_is_compared_over_a_checkerboard(fake: FakeFunction, photo: Path) -> None:
+    comparison = photo.with_name("compare.png")
+    assert main([str(photo), "--output", "cutout", "--compare", str(comparison)]) == 0
+    assert comparison.is_file()
+    with Image.open(io.BytesIO(PHOTO)) as original:
+        dark = np.asarray(original.convert("L")) < 128
+        pixels = np.asarray(open_result(render(PHOTO, "cutout")))
+        assert np.array_equal(pixels[~dark], np.asarray(original)[~dark])
+    squares = np.add.outer(np.arange(12) // 8, np.arange(16) // 8) % 2
+    assert np.array_equal(pixels[dark], np.where(squares, 255, 204).astype(np.uint8)[dark][:, None].repeat(3, axis=1))
+
+
+def test_a_contact_sheet_is_written_for_a_single_photo(fake: FakeFunction, photo: Path) -> None:
+    sheet = photo.with_name("sheet.jpg")
+    assert main([str(photo), "--contact-sheet", str(sheet)]) == 0
+    with Image.open(sheet) as opened:
+        assert opened.format == "JPEG"
+
+
+def test_compare_writes_into_an_existing_folder(fake: FakeFunction, photo: Path) -> None:
+    (photo.parent / "compared").mkdir()
+    assert main([str(photo), "--compare", str(photo.parent / "compared")]) == 0
+    assert (photo.parent / "compared" / "photo-compare.png").is_file()
+
+
+def test_an_image_that_the_format_cannot_hold_is_an_error() -> None:
+    with pytest.raises(PhotoError, match=r"extension \.xyz: unknown image format"):
+        encode_as(Image.new("RGB", (1, 1)), ".xyz")
+    with pytest.raises(PhotoError, match=r"extension \.jpg"):
+        encode_as(Image.new("RGBA", (1, 1)), ".jpg")
+
+
+def test_a_result_that_is_not_an_image_is_an_error() -> None:
+    with pytest.raises(BadResponse, match="cannot decode the result"):
+        open_result(b"not an image")
+    with pytest.raises(BadResponse, match="cannot decode the cutout"):
+        compose(b"not an image", Background())
+
+
+def test_show_without_an_image_viewer_prints_where_the_result_is(
+    fake: FakeFunction, photo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows always has a viewer")
+    monkeypatch.setenv("PATH", "")
+    assert main([str(photo), "--show"]) == 0
+    assert f"no image viewer is installed (xdg-open); the result is {photo.with_name('photo-mask.png')}" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("log", ["file/run.log", ""])
+def test_a_log_that_cannot_be_opened_is_reported_before_anything_is_sent(
+    fake: FakeFunction, photo: Path, capsys: pytest.CaptureFixture[str], log: str
+) -> None:
+    (photo.parent / "file").write_text("a file in the place of the folder")
+    assert main([str(photo), "--log", str(photo.parent / log)]) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert fake.requests == []
+
+
+def test_binary_data_is_not_written_to_a_terminal(
+    photo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(SystemExit):
+        main([str(photo), "--out", "-"])
+    assert "refusing to write binary data to the terminal" in capsys.readouterr().err
