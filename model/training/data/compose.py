@@ -84,10 +84,10 @@ def scene(
     for cutout, height in zip(cutouts, heights, strict=True):
         place = _place(cutout, height, background.size, rng)
         pair = _paste(pair, cutout, place, _gains(cutout, background, rng), soft)
-        kind = rng.random()
-        if kind < 0.2:
+        chance = rng.random()
+        if chance < 0.2:
             pair = _hide(pair, cover, _board(background.size, place, rng), soft)
-        elif kind < 0.3:
+        elif chance < 0.3:
             pair = _hide(pair, *distractors.draw(pair[0], cover, rng), soft)
     return pair
 
@@ -122,6 +122,7 @@ def _place(cutout: Cutout, height: float, frame: tuple[int, int], rng: np.random
 
 
 def _offset(length: int, frame: int, cut_before: bool, cut_after: bool, rng: np.random.Generator) -> int:
+    """Return an object's offset along one axis of the frame; at most a quarter or, if cut off, 0.3 of it is outside."""
     hidden = rng.uniform(0, 0.3) * length
     if cut_before:
         return -int(hidden)
@@ -143,6 +144,7 @@ def _gains(cutout: Cutout, background: Image.Image, rng: np.random.Generator) ->
 
 
 def _paste(pair: Pair, cutout: Cutout, place: Placement, gains: Sequence[float], soft: bool) -> Pair:
+    """Paste an object; the pair's photo is changed in place."""
     photo, target = pair
     size, at = (place.width, place.height), (place.left, place.top)
     piece = cutout.photo.resize(size, Image.Resampling.BILINEAR, cutout.box)
