@@ -54,14 +54,20 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def has_unread_bytes(port: int) -> bool:
+    """Return whether connections to a port wait to be accepted, or have bytes that the server has not read."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    receive_queues = [row[4].partition(":")[2] for row in rows if row[1].endswith(f":{port:04X}")]
+    return any(int(queue, 16) for queue in receive_queues)
+
+
 def start_requests(stack: ExitStack, function: Function, sample: bytes) -> list[socket.socket]:
-    """Send several photos except for the last byte, and wait until each request has a thread."""
+    """Send several photos except for the last byte, and wait until a thread reads each request."""
     assert httpx.post(function.url, content=sample, timeout=60).status_code == 200
-    threads_before = function.threads()
     connections = [stack.enter_context(connect(function.port)) for _ in range(REQUESTS_IN_PROGRESS)]
     for connection in connections:
         connection.sendall(request_head(f"Content-Length: {len(sample)}") + sample[:-1])
-    wait_until(lambda: function.threads() >= threads_before + REQUESTS_IN_PROGRESS - 2)  # two threads may be idle
+    wait_until(lambda: not has_unread_bytes(function.port))
     return connections
 
 
