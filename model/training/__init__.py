@@ -1,11 +1,28 @@
-"""The workshop: from photos and masks, or from a Keras model, to a .tflite that proves itself.
+"""The training pipeline: from photos and masks, or from a Keras model, to an evaluated .tflite. It is never deployed.
 
-One command a step: dataset, train, quantize, evaluate, describe, publish. Nothing in here is deployed.
+Six commands, each `python -m model.training.NAME`:
+
+    dataset     download Oxford-IIIT Pet, or check your own photos and masks
+    train       train the bundled model's network
+    quantize    convert a Keras model to a .tflite with its card inside
+    evaluate    compare models on the same photos, and measure their latency and memory
+    describe    print a .tflite's tensors, operators and card, or embed a card
+    publish     upload a .tflite to Cloud Storage
+
+They share `cli` (errors, progress bar, atomic writes), `photo_options` and `card_options`. Below them, in the order in
+which they may import each other:
+
+    fit         the training loop, its schedule, losses and history
+    measure     evaluation, metrics, latency and the report
+    nets        the network, its ImageNet weights, and conversions of Keras models
+    data        photos with masks: reading, splitting, augmenting and downloading them
+
+All of them import the function's own modules in `model`, so that a model is evaluated by the code that serves it.
 """
 
 import logging
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own remarks; errors arrive as exceptions anyway
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only fatal messages; errors are raised as exceptions anyway
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-logging.getLogger("absl").setLevel(logging.ERROR)  # else each conversion and each .h5 comes with advice
+logging.getLogger("absl").setLevel(logging.ERROR)  # without the warnings of each conversion and each .h5

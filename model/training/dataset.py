@@ -1,6 +1,6 @@
-"""Fetch Oxford-IIIT Pet, or check a folder of your own: `python -m model.training.dataset --help`.
+"""Download Oxford-IIIT Pet, or check your own photos and masks: `python -m model.training.dataset --help`.
 
-Either way every photo and mask is opened, and a picture shows some of them as training will see them.
+Every photo and mask is opened. dataset.json lists the pairs, and dataset.png shows some of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -23,104 +24,131 @@ from model.training.data.samples import Dataset
 from model.training.measure import report
 
 PETS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
-ARCHIVES = {  # by what is taken out of them: name, MD5
+ARCHIVES = {  # name and MD5, by the folder that is extracted
     "images": ("images.tar.gz", "5c4f3ee8e5d25df40f4fd59a7f44e54c"),
     "annotations": ("annotations.tar.gz", "95a8c909bbe2e81eed6a22bccdf3f68f"),
 }
-SHOWN = 24
+TILES = 24
+TILE_COLUMNS = 6
 TILE_PX = 160
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fetch where no folders are named, look through the pairs, and leave a report."""
+    """Download the data set if no folders are given, check every pair, and write dataset.json and dataset.png."""
     args = arguments().parse_args(argv)
     if bool(args.photos) != bool(args.masks):
-        raise CommandError("--photos and --masks go together; with neither, Oxford-IIIT Pet is fetched")
-    photo_folder, mask_folder = (args.photos, args.masks) if args.photos else pets(args.url, args.out)
-    folder = samples.scan(photo_folder, mask_folder, args.kind)
-    held = [sample.name for sample in folder.samples if split.is_held_out(sample.name)]
-    about = {
-        "photos": str(photo_folder),
-        "masks": str(mask_folder),
-        "kind": folder.mask_format,
-        "classes": folder.classes,
-        "pairs": len(folder.samples),
-        "held_out": held,
-        "broken": folder.broken,
-        "without_mask": folder.without_mask,
-    }
-    cli.write_atomic(args.out / "dataset.json", json.dumps(about, indent=2) + "\n")
-    if folder.samples:
+        raise CommandError("--photos and --masks must be given together; without both, Oxford-IIIT Pet is downloaded")
+    photo_folder, mask_folder = (args.photos, args.masks) if args.photos else download_pets(args.url, args.out)
+    dataset = samples.scan(photo_folder, mask_folder, args.kind)
+    description = describe(dataset, photo_folder, mask_folder)
+    cli.write_atomic(args.out / "dataset.json", json.dumps(description, indent=2) + "\n")
+    if dataset.samples:
         with cli.atomic_path(args.out / "dataset.png") as partial:
-            picture(folder).save(partial)
-    print(f"{len(folder.samples)} pairs of mask format {folder.mask_format}, {folder.classes} classes")
-    print(f"{len(held)} pairs are held out")
-    print(f"{len(folder.without_mask)} photos have no mask")
-    print(f"look at {args.out / 'dataset.png'}; the lists are in {args.out / 'dataset.json'}")
-    for line in folder.broken:
+            picture(dataset).save(partial)
+    print(f"{len(dataset.samples)} pairs of mask format {dataset.mask_format}, {dataset.classes} classes")
+    print(f"{len(description['held_out'])} pairs are held out")
+    print(f"{len(dataset.without_mask)} photos have no mask")
+    print(f"see {args.out / 'dataset.png'} and the lists in {args.out / 'dataset.json'}")
+    for line in dataset.broken:
         print(f"broken: {line}")
-    if folder.broken:
-        raise CommandError(
-            f"{len(folder.broken)} pairs are broken; --skip-broken lets train and evaluate go on without"
-        )
+    if dataset.broken:
+        raise CommandError(f"{len(dataset.broken)} pairs are broken; train and evaluate --skip-broken ignore them")
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m model.training.dataset", description=__doc__.split(":")[0])
-    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos of your own; nothing is fetched then")
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="your photos; nothing is downloaded then")
     parser.add_argument("--masks", type=Path, metavar="FOLDER", help="NAME.png for each photo")
     parser.add_argument("--kind", choices=masks.FORMATS, default="auto", help=masks.FORMATS_HELP)
-    parser.add_argument("--out", type=Path, default=Path("training-out/data"), metavar="FOLDER")
-    parser.add_argument("--url", default=PETS_URL, help="where the archives of Oxford-IIIT Pet are; its authors' site")
+    parser.add_argument(
+        "--out", type=Path, default=Path("training-out/data"), metavar="FOLDER", help="default training-out/data"
+    )
+    parser.add_argument("--url", default=PETS_URL, help="of the folder of the archives; default: the authors' site")
     return parser
 
 
-def pets(url: str, out: Path) -> tuple[Path, Path]:
-    """Bring Oxford-IIIT Pet to a folder: 800 MB over the wire, and as much again unpacked.
+def describe(dataset: Dataset, photo_folder: Path, mask_folder: Path) -> dict[str, Any]:
+    """Return the content of dataset.json."""
+    return {
+        "photos": str(photo_folder),
+        "masks": str(mask_folder),
+        "kind": dataset.mask_format,
+        "classes": dataset.classes,
+        "pairs": len(dataset.samples),
+        "held_out": [sample.name for sample in dataset.samples if split.is_held_out(sample.name)],
+        "broken": dataset.broken,
+        "without_mask": dataset.without_mask,
+    }
 
-    returns: the folders of photos and of trimaps
+
+def download_pets(url: str, out: Path) -> tuple[Path, Path]:
+    """Download and extract Oxford-IIIT Pet: 800 MB of archives, and as much again extracted.
+
+    Args:
+        url: The folder of the archives.
+        out: Where they are stored and extracted; what is already there is not downloaded again.
+
+    Returns:
+        The folder of photos and the folder of trimaps.
+
+    Raises:
+        CommandError: If the download fails or an archive is damaged.
     """
     for name, (archive, md5) in ARCHIVES.items():
         if not (out / name).is_dir():
             download.download(url.rstrip("/") + "/" + archive, out / archive, md5)
-            unpack(out / archive, out, name)
+            extract(out / archive, out, name)
     return out / "images", out / "annotations" / "trimaps"
 
 
-def unpack(archive: Path, out: Path, name: str) -> None:
-    """Unpack the folder of that name out of an archive; it appears when all of it is there.
+def extract(archive: Path, out: Path, name: str) -> None:
+    """Extract one folder of an archive completely or not at all.
 
-    raises: CommandError when the archive is damaged, or no such folder is in it
+    Args:
+        archive: A tar archive.
+        out: Where the folder is created.
+        name: Name of the folder.
+
+    Raises:
+        CommandError: If the archive is damaged or has no such folder.
     """
-    scratch = out / f".{name}"
-    shutil.rmtree(scratch, ignore_errors=True)
+    partial = out / f".{name}"
+    shutil.rmtree(partial, ignore_errors=True)
     try:
         with tarfile.open(archive) as tar:
             members = [m for m in tar.getmembers() if m.isfile() and not Path(m.name).name.startswith("._")]
-            for member in cli.progress(members, f"unpacking {archive.name}"):
-                tar.extract(member, scratch, filter="data")
-        (scratch / name).replace(out / name)
+            for member in cli.progress(members, f"extracting {archive.name}"):
+                tar.extract(member, partial, filter="data")
+        (partial / name).replace(out / name)
     except (tarfile.TarError, EOFError, FileNotFoundError) as error:
-        raise CommandError(f"{archive} is not the archive that was expected: {error}") from error
+        raise CommandError(f"{archive} is damaged or not the expected archive: {error}; delete it and retry") from error
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def picture(folder: Dataset) -> Image.Image:
-    """Draw some photos, spread over all, with their classes in colour and what nobody classified in grey."""
-    shown = folder.samples[:: max(1, len(folder.samples) // SHOWN)][:SHOWN]
-    labels = card_options.default_labels(folder.classes)
-    card = ModelCard(labels=labels, palette=((0, 0, 0), *voc_palette(folder.classes)[1:]))
-    columns = min(6, len(shown))
-    sheet = Image.new("RGB", (columns * TILE_PX, -(-len(shown) // columns) * TILE_PX), "white")
-    for i, sample in enumerate(shown):
+def picture(dataset: Dataset) -> Image.Image:
+    """Draw some of the photos, with their classes in colour and unlabelled pixels in grey.
+
+    Args:
+        dataset: A data set with at least one pair.
+
+    Returns:
+        An RGB image of up to TILES photos, taken at equal distances.
+    """
+    chosen = dataset.samples[:: max(1, len(dataset.samples) // TILES)][:TILES]
+    labels = card_options.default_labels(dataset.classes)
+    card = ModelCard(labels=labels, palette=((0, 0, 0), *voc_palette(dataset.classes)[1:]))
+    columns = min(TILE_COLUMNS, len(chosen))
+    image = Image.new("RGB", (columns * TILE_PX, -(-len(chosen) // columns) * TILE_PX), "white")
+    canvas = ImageDraw.Draw(image)
+    for i, sample in enumerate(chosen):
         tile = report.overlay(sample.photo, np.asarray(sample.ids), card)
         tile.thumbnail((TILE_PX, TILE_PX))
-        at = i % columns * TILE_PX, i // columns * TILE_PX
-        sheet.paste(tile, at)
-        ImageDraw.Draw(sheet).text((at[0] + 3, at[1] + 3), sample.name, "white", stroke_width=1, stroke_fill="black")
-    return sheet
+        x, y = i % columns * TILE_PX, i // columns * TILE_PX
+        image.paste(tile, (x, y))
+        canvas.text((x + 3, y + 3), sample.name, "white", stroke_width=1, stroke_fill="black")
+    return image
 
 
 if __name__ == "__main__":

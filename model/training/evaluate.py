@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from model.errors import ModelRejected
 from model.tflite import card as cards
 from model.tflite.card import ModelCard
-from model.training import card_options, cli
+from model.training import card_options, cli, photo_options
 from model.training.cli import CommandError
-from model.training.data import masks, samples, scenes, split
+from model.training.data import samples, scenes, split
 from model.training.data.samples import Sample
 from model.training.measure import evaluation, groups, latency, report
 from model.training.measure.evaluation import Candidate, Evaluation
@@ -85,12 +85,7 @@ def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m model.training.evaluate", description=__doc__.split(":")[0])
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="Keras model, SavedModel or .tflite")
-    parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="FOLDER")
-    parser.add_argument(
-        "--masks", type=Path, nargs="+", required=True, metavar="FOLDER", help="one for each of --photos: NAME.png"
-    )
-    parser.add_argument("--kind", choices=masks.FORMATS, default="auto", help=masks.FORMATS_HELP)
-    parser.add_argument("--skip-broken", action="store_true", help="ignore invalid pairs instead of failing")
+    photo_options.add_arguments(parser)
     photos = parser.add_mutually_exclusive_group()
     photos.add_argument("--all", action="store_true", help="evaluate on every photo, not only on those held out")
     photos.add_argument("--leave-out", metavar="PREFIX", help="evaluate on the photos with this name prefix")
@@ -99,7 +94,6 @@ def arguments() -> argparse.ArgumentParser:
         choices=("validation", "test"),
         help="evaluate on one part of the split of train --three-parts, by group and with composed scenes",
     )
-    parser.add_argument("--negatives", type=Path, metavar="FOLDER", help="photos without an object")
     parser.add_argument(
         "--out", type=Path, default=Path("training-out/report"), metavar="FOLDER", help="folder of the report"
     )

@@ -1,4 +1,4 @@
-"""Train the network on a folder of photos and masks: `python -m model.training.train --help`.
+"""Train the network on photos and masks: `python -m model.training.train --help`.
 
 An interrupted run continues from its checkpoint when the same command is run again.
 """
@@ -9,9 +9,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.training import card_options, cli
+from model.training import card_options, cli, photo_options
 from model.training.cli import CommandError
-from model.training.data import augment, masks, samples, split
+from model.training.data import augment, samples, split
 from model.training.data.samples import Sample
 from model.training.fit import schedule
 
@@ -79,13 +79,7 @@ def read_photos(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
 def arguments() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m model.training.train", description=__doc__.split(":")[0])
-    parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="FOLDER")
-    parser.add_argument(
-        "--masks", type=Path, nargs="+", required=True, metavar="FOLDER", help="one for each of --photos: NAME.png"
-    )
-    parser.add_argument("--kind", choices=masks.FORMATS, default="auto", help=masks.FORMATS_HELP)
-    parser.add_argument("--skip-broken", action="store_true", help="ignore invalid pairs instead of failing")
-    parser.add_argument("--negatives", type=Path, metavar="FOLDER", help="photos without an object, to train on too")
+    photo_options.add_arguments(parser)
     held = parser.add_mutually_exclusive_group()
     held.add_argument(
         "--leave-out", metavar="PREFIX", help="hold out the photos with this name prefix instead of one in ten"

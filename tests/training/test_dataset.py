@@ -44,8 +44,8 @@ def test_oxford_iiit_pet_is_downloaded_unpacked_and_checked(
 
 def test_an_invalid_archive_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(np.random.default_rng(0).bytes(700_000))
-    with pytest.raises(CommandError, match="not the archive that was expected"):
-        dataset.unpack(tmp_path / "a.tar.gz", tmp_path, "images")
+    with pytest.raises(CommandError, match="not the expected archive"):
+        dataset.extract(tmp_path / "a.tar.gz", tmp_path, "images")
     assert [p.name for p in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
