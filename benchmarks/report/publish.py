@@ -21,11 +21,11 @@ def publish(folder: Path, with_charts: bool = True) -> None:
         folder: Folder of the results.
         with_charts: Whether to draw the charts, for which matplotlib is installed.
     """
-    found = results.load(folder)
-    text = tables.document(found)
+    loaded = results.load(folder)
+    text = tables.document(loaded)
     (folder / "table.md").write_text(text)
     print(text)
-    for name, result in found.items():
+    for name, result in loaded.items():
         if result["quick"]:
             print(f"{name}: a quick run; ignore its figures")
         if result["machine"]["busy_before"] > results.MAX_BUSY_SHARE:

@@ -278,12 +278,12 @@ def test_times_have_the_given_median_and_95th_percentile() -> None:
 
 def test_the_cost_equals_a_calculation_by_hand() -> None:
     values = changed(function={"cpus": 2, "memory_gib": 0.5})
-    found = plan.usd(values, billed_s=1000, requests=10_000, events=10_000, photos=9000)
-    assert found["instances"] == pytest.approx(1000 * (2 * 0.000024 + 0.5 * 0.0000025))
-    assert found["requests"] == pytest.approx(0.004)
-    assert found["storage"] == pytest.approx(9000 * 0.000005 + 10_000 * 3 * 0.0000004)
-    assert found["events"] == pytest.approx(2 * 10_000 * 2048 / 2**40 * 40)
-    assert found["total"] == pytest.approx(sum(found.values()) - found["total"])
+    costs = plan.usd(values, billed_s=1000, requests=10_000, events=10_000, photos=9000)
+    assert costs["instances"] == pytest.approx(1000 * (2 * 0.000024 + 0.5 * 0.0000025))
+    assert costs["requests"] == pytest.approx(0.004)
+    assert costs["storage"] == pytest.approx(9000 * 0.000005 + 10_000 * 3 * 0.0000004)
+    assert costs["events"] == pytest.approx(2 * 10_000 * 2048 / 2**40 * 40)
+    assert costs["total"] == pytest.approx(sum(costs.values()) - costs["total"])
 
 
 @pytest.mark.skipif(not shutil.which("awk"), reason="awk is not installed")
@@ -293,9 +293,9 @@ def test_the_costs_are_those_that_a_deployment_prints(cpu: int, memory_gib: floa
     printed = subprocess.run(
         ["awk", *sizes, "-f", ROOT / "deploy" / "cost.awk"], capture_output=True, text=True, check=True
     ).stdout
-    found = re.findall(r"(\d+) photos +\$([\d.]+)", printed)
-    assert [photos for photos, _ in found] == ["0", "10000", "1000000"]
-    for photos, dollars in found:
+    rows = re.findall(r"(\d+) photos +\$([\d.]+)", printed)
+    assert [photos for photos, _ in rows] == ["0", "10000", "1000000"]
+    for photos, dollars in rows:
         count = int(photos)
         values = changed(function={"cpus": cpu, "memory_gib": memory_gib})
         billed_s = count * (0.2 + (0 if ready else 0.03))
@@ -443,10 +443,10 @@ def test_service_times_are_drawn_from_the_quantiles_of_a_run() -> None:
 def test_the_results_are_written_as_json_chart_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--photos", "2000", "--limits", "10,1,1000", "--processes", "1", "--out", str(tmp_path)]
     assert main(arguments) == 0
-    found = json.loads((tmp_path / "scale.json").read_text())
-    assert found["limits"] == [1, 10, 1000]
-    assert found["inputs"]["price"]["cpu_s"] == INPUTS["price"]["cpu_s"]
-    for cells in found["patterns"].values():
+    result = json.loads((tmp_path / "scale.json").read_text())
+    assert result["limits"] == [1, 10, 1000]
+    assert result["inputs"]["price"]["cpu_s"] == INPUTS["price"]["cpu_s"]
+    for cells in result["patterns"].values():
         assert [cell["without_mask"] for cell in cells.values()] == [0] * 3
     if (tmp_path / "scale.svg").is_file():  # not where matplotlib cannot be installed
         assert ElementTree.fromstring((tmp_path / "scale.svg").read_text()).tag.endswith("svg")

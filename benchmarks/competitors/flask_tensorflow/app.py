@@ -1,4 +1,4 @@
-"""The older recipe: Flask's development server, all of TensorFlow, the tensor as a JSON list."""
+"""The server of the original article: Flask's development server, full TensorFlow, the tensor as a JSON list."""
 
 import os
 
@@ -18,7 +18,7 @@ output_details = interpreter.get_output_details()
 
 @app.route("/predict", methods=["POST"])
 def predict() -> Response:
-    """Answer the photo in the form's field `file` with what the model says."""
+    """Return the model's output for the photo in the form field `file`."""
     _, height, width, _ = input_details[0]["shape"]
     image = Image.open(request.files["file"]).convert("RGB").resize((width, height))
     batch = np.expand_dims((np.array(image, dtype=np.float32) - MEAN) / STD, 0)

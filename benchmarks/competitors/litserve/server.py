@@ -19,21 +19,21 @@ MEAN, STD, THRESHOLD = 127.0, 128.0, 0.5
 
 
 class Segmentation(litserve.LitAPI):
-    """Photo in, mask out."""
+    """Segments a photo."""
 
     def setup(self, device: str) -> None:
-        """Load the model, once in each worker."""
+        """Load the model, once in each worker process."""
         self.interpreter = Interpreter(model_path=os.environ["MODEL"])
         self.interpreter.allocate_tensors()
         self.input = self.interpreter.get_input_details()[0]
         self.output = self.interpreter.get_output_details()[0]
 
     def decode_request(self, request: dict[str, str]) -> Image.Image:
-        """Read the photo out of the JSON, where LitServe's own examples put it as base64."""
+        """Decode the photo, which is base64 in JSON as in LitServe's examples."""
         return Image.open(io.BytesIO(base64.b64decode(request["image"]))).convert("RGB")
 
     def predict(self, photo: Image.Image) -> Image.Image:
-        """Segment the photo."""
+        """Return the mask of the photo."""
         height, width = self.input["shape"][1:3]
         small = np.asarray(photo.resize((width, height), Image.Resampling.BILINEAR), np.float32)
         self.interpreter.set_tensor(self.input["index"], (small[np.newaxis] - MEAN) / STD)
@@ -43,7 +43,7 @@ class Segmentation(litserve.LitAPI):
         return Image.fromarray(((np.asarray(large) >= THRESHOLD) * 255).astype(np.uint8))
 
     def encode_response(self, mask: Image.Image) -> Response:
-        """Answer with a PNG."""
+        """Encode the mask as PNG."""
         file = io.BytesIO()
         mask.save(file, "PNG")
         return Response(file.getvalue(), media_type="image/png")

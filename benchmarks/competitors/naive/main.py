@@ -1,4 +1,4 @@
-"""The same model in a function as one writes it the first time."""
+"""A straightforward function with the same model."""
 
 import io
 import os
@@ -24,7 +24,7 @@ HEIGHT, WIDTH = input_details["shape"][1:3]
 
 @functions_framework.http
 def run(request: flask.Request) -> flask.Response:
-    """Answer an uploaded photo with its mask."""
+    """Return the mask of the uploaded photo."""
     photo = Image.open(io.BytesIO(request.get_data())).convert("RGB")
     small = np.asarray(photo.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR), np.float32)
     interpreter.set_tensor(input_details["index"], (small[np.newaxis] - MEAN) / STD)

@@ -1,4 +1,4 @@
-"""Answer "ok": what functions-framework itself costs, the floor of every comparison."""
+"""A function that returns "ok": the cost of functions-framework itself."""
 
 import flask
 import functions_framework
@@ -6,6 +6,6 @@ import functions_framework
 
 @functions_framework.http
 def run(request: flask.Request) -> str:
-    """Read the upload, and say ok."""
+    """Read the request body."""
     request.get_data()
     return "ok"
