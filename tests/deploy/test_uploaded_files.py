@@ -19,12 +19,11 @@ from tests.support.paths import ROOT
 pytestmark = requires_gcloud
 
 
-def listed_files(tree: Path, config: Path) -> set[str]:
+def listed_files(tree: Path) -> set[str]:
     """Return the files of a directory that gcloud would upload."""
     command = ["gcloud", "meta", "list-files-for-upload", "."]
     with FakeCloud() as cloud:
-        env = cloud.environment() | {"CLOUDSDK_CONFIG": str(config)}
-        process = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=True)
+        process = subprocess.run(command, cwd=tree, env=cloud.environment(), capture_output=True, text=True, check=True)
     return set(process.stdout.splitlines())
 
 
@@ -66,10 +65,10 @@ def test_the_upload_contains_exactly_the_files_that_run(rehearsal: Rehearsal) ->
     assert names == {file.relative_to(ROOT).as_posix() for file in expected}
 
 
-def test_every_module_that_main_imports_is_uploaded(tmp_path: Path) -> None:
+def test_every_module_that_main_imports_is_uploaded() -> None:
     reachable = modules_reachable_from(ROOT / "main.py")
     assert {"main.py", "model/image/decode.py", "model/gcs/client.py"} <= reachable
-    assert reachable <= listed_files(ROOT, tmp_path)
+    assert reachable <= listed_files(ROOT)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_a_files_location_determines_whether_it_is_uploaded(tmp_path: Path, file
     tree = copy_tree(tmp_path)
     (tree / file).parent.mkdir(parents=True, exist_ok=True)
     (tree / file).touch()
-    assert (file in listed_files(tree, tmp_path)) == uploaded
+    assert (file in listed_files(tree)) == uploaded
 
 
 def test_a_training_module_stops_the_deployment_if_gcloudignore_allows_it(tmp_path: Path) -> None:
