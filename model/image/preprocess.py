@@ -14,10 +14,10 @@ from model.tflite.tensor_specs import InputSpec
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey: ITU-R BT.601, as Pillow's "L"
 FLOAT_RGB = InputSpec("NHWC", (1, -1, -1, 3), 3)
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
+PixelBox = tuple[int, int, int, int]  # left, top, right, bottom
 
 
-def photo_box(photo_wh: tuple[int, int], input_wh: tuple[int, int], fit: str) -> Box:
+def photo_box(photo_wh: tuple[int, int], input_wh: tuple[int, int], fit: str) -> PixelBox:
     """Return the part of the model's input that the photo fills.
 
     Args:

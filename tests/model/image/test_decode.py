@@ -28,10 +28,12 @@ def gradient(width: int = 60, height: int = 40) -> Image.Image:
     return Image.fromarray(np.dstack([across, down, 255 - across]))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP", "AVIF", "JPEG"])
-def test_every_format_gives_the_pixels_that_were_written(encode: Encode, kind: str) -> None:
-    options = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind in ("JPEG", "AVIF") else {}
-    photo = decode(encode(gradient(), kind, **options))
+@pytest.mark.parametrize("image_format", ["PNG", "BMP", "TIFF", "GIF", "WEBP", "AVIF", "JPEG"])
+def test_every_format_gives_the_pixels_that_were_written(encode: Encode, image_format: str) -> None:
+    options = (
+        {"lossless": True} if image_format == "WEBP" else {"quality": 95} if image_format in ("JPEG", "AVIF") else {}
+    )
+    photo = decode(encode(gradient(), image_format, **options))
     assert photo.size_wh == (60, 40)
     assert photo.pixels.shape == (40, 60, 3)
     assert photo.pixels.dtype == np.uint8
@@ -41,9 +43,9 @@ def test_every_format_gives_the_pixels_that_were_written(encode: Encode, kind: s
 @pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "RGBA", "CMYK"])
 def test_every_mode_becomes_rgb(encode: Encode, mode: str) -> None:
     image = gradient().convert(mode)
-    kind = "JPEG" if mode == "CMYK" else "PNG"
+    image_format = "JPEG" if mode == "CMYK" else "PNG"
     expected = np.asarray(image.convert("RGB"), int)
-    assert np.abs(decode(encode(image, kind)).pixels.astype(int) - expected).mean() < 6
+    assert np.abs(decode(encode(image, image_format)).pixels.astype(int) - expected).mean() < 6
 
 
 def test_16_bit_values_are_scaled_and_not_clipped(encode: Encode) -> None:
@@ -63,9 +65,9 @@ def test_a_large_jpeg_is_decoded_at_a_resolution_that_just_covers_the_model(enco
     assert 256 <= min(photo.pixels.shape[:2]) < 512
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photo_is_turned_upright_whatever_its_orientation(encode: Encode, orientation: int, kind: str) -> None:
+def test_a_photo_of_any_orientation_is_turned_upright(encode: Encode, orientation: int, image_format: str) -> None:
     transpositions = {
         1: [],
         2: [Image.Transpose.FLIP_LEFT_RIGHT],
@@ -81,7 +83,7 @@ def test_a_photo_is_turned_upright_whatever_its_orientation(encode: Encode, orie
         stored = stored.transpose(transposition)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    photo = decode(encode(stored, kind, exif=exif), (64, 64))
+    photo = decode(encode(stored, image_format, exif=exif), (64, 64))
     assert photo.size_wh == (640, 480)
     height, width = photo.pixels.shape[:2]
     assert width > height
@@ -111,10 +113,10 @@ def test_data_that_is_not_an_image_is_rejected(data: bytes) -> None:
         decode(data)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_a_truncated_photo_is_rejected(encode: Encode, kind: str) -> None:
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_a_truncated_photo_is_rejected(encode: Encode, image_format: str) -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8))
-    data = encode(noise, kind)
+    data = encode(noise, image_format)
     with pytest.raises((BrokenPhoto, NotAPhoto)):
         decode(data[: len(data) // 2])
 
@@ -170,9 +172,9 @@ print(peak() - before)
     assert float(done.stdout) < own_mb + 60  # an RGB copy of all of it, as Pillow keeps one, would be 137 MB more
 
 
-@pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
-def test_half_the_pixels_are_allowed_in_a_format_whose_decoder_holds_several_copies(encode: Encode, kind: str) -> None:
-    data = encode(gradient(20, 10), kind)
+@pytest.mark.parametrize("image_format", ["WEBP", "AVIF"])
+def test_a_format_whose_decoder_needs_much_memory_may_have_half_the_pixels(encode: Encode, image_format: str) -> None:
+    data = encode(gradient(20, 10), image_format)
     assert image_decode.decode(data, None, 400).size_wh == (20, 10)
     with pytest.raises(PhotoTooLarge, match="more than the limit of 199"):
         image_decode.decode(data, None, 398)
