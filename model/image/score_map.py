@@ -18,10 +18,10 @@ from model.image.resize import Box
 from model.tflite.card import ModelCard
 from model.tflite.tensor_specs import OutputSpec
 
-SOFT_EDGE = 0.2  # range of scores around the threshold over which a cutout fades from clear to opaque
+SOFT_EDGE = 0.2  # range of scores around the threshold over which a cutout fades from transparent to opaque
 BAND_PX = 256  # rows enlarged at once: a band stays in the processor's cache, which halves the time
 TILE_PX = 256  # side of the tiles in which many classes are compared: this bounds the memory
-EXPONENT_LIMIT = 80.0  # exp() of more overflows float32
+EXPONENT_LIMIT = 80.0  # exp() overflows float32 above 88
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ScoreMap:
 
     @property
     def object_id(self) -> int:
-        """The id of the object, where there are two classes."""
+        """The id of the object, if there are two classes."""
         return 0 if self.background == 1 else 1
 
     @property
@@ -54,6 +54,11 @@ class ScoreMap:
     @property
     def _single_channel(self) -> bool:
         return self.scores.ndim == 3 and self.scores.shape[-1] == 1
+
+    @property
+    def _has_threshold(self) -> bool:
+        """Whether a threshold on the object's score decides the class: there are two classes, with scores."""
+        return self.scores.ndim == 3 and self.scores.shape[-1] <= 2
 
     @property
     def _bounds(self) -> Box:
@@ -102,7 +107,7 @@ class ScoreMap:
         Returns:
             uint8 (H, W) class ids.
         """
-        if self.scores.ndim == 2 or self.scores.shape[-1] > 2:
+        if not self._has_threshold:
             return _argmax_tiled(self.scores, size_wh, self._bounds)
         inside = np.unpackbits(self._packed_object(size_wh, threshold), axis=1, count=size_wh[0])
         return inside ^ np.uint8(1) if self.object_id == 0 else inside
@@ -118,17 +123,17 @@ class ScoreMap:
         Returns:
             uint8 (H, W / 8 rounded up), the first pixel in the most significant bit, padded with zeros.
         """
-        if self.scores.ndim == 3 and self.scores.shape[-1] <= 2 and class_id == self.object_id:
+        if self._has_threshold and class_id == self.object_id:
             return self._packed_object(size_wh, threshold)
         return np.packbits(self.class_ids(size_wh, threshold) == class_id, axis=1)
 
     def _packed_object(self, size_wh: tuple[int, int], threshold: float) -> NDArray[np.uint8]:
         """Return which pixels belong to the object, where there are two classes, packed band by band."""
         width, height = size_wh
-        least = threshold_level(threshold)
+        level = threshold_level(threshold)
         packed = np.empty((height, -(-width // 8)), np.uint8)
         for rows, band in self._enlarged_bands(self.object_id, size_wh):
-            packed[rows] = np.packbits(band >= least, axis=1)
+            packed[rows] = np.packbits(band >= level, axis=1)
         return packed
 
     def _enlarged_bands(
@@ -150,10 +155,12 @@ class ScoreMap:
             inside = self.scores != self.background if class_id is None else self.scores == class_id
             return np.where(inside, np.uint8(255), np.uint8(0))
         if self._single_channel:
-            scores, inverted = self.scores[..., 0], class_id is not None and class_id == self.background
+            scores, is_complement = self.scores[..., 0], class_id is not None and class_id == self.background
+        elif class_id is None:
+            scores, is_complement = self.scores[..., self.background], True
         else:
-            scores, inverted = self.scores[..., self.background if class_id is None else class_id], class_id is None
-        if inverted:
+            scores, is_complement = self.scores[..., class_id], False
+        if is_complement:
             scores = 1 - scores
         levels: NDArray[np.uint8] = (scores.clip(0, 1) * 255).round().astype(np.uint8)
         return levels
@@ -209,7 +216,7 @@ def apply_activation(values: NDArray[Any], card: ModelCard) -> NDArray[Any]:
 
     Args:
         values: float32 (h, w, K); for the activation "ids", class ids (h, w, 1) of any dtype.
-        card: The card; its activation is one of `card.ACTIVATIONS`.
+        card: The card; it names the activation.
 
     Returns:
         float32 (h, w, K) scores, 0 to 1. For "ids", uint8 (h, w) class ids, where an id without a label becomes the
@@ -244,20 +251,25 @@ def _argmax_tiled(scores: NDArray[Any], size_wh: tuple[int, int], box: Box) -> N
     ids = np.empty(size_wh[::-1], np.uint8)
     for tile in tiling.tiles((height, width), size_wh, box, TILE_PX):
         candidates = np.unique(winners[tile.source])
-        ids[tile.target] = candidates[0]
-        if candidates.size > 1:
-            _argmax_tile(ids[tile.target], scores[tile.source], candidates, tile.box)
+        if candidates.size == 1:
+            ids[tile.target] = candidates[0]
+        else:
+            tile_hw = ids[tile.target].shape
+            ids[tile.target] = _argmax_tile(scores[tile.source], candidates, (tile_hw[1], tile_hw[0]), tile.box)
     return ids
 
 
-def _argmax_tile(ids: NDArray[np.uint8], scores: NDArray[Any], candidates: NDArray[np.uint8], box: Box) -> None:
-    """Write the winner among the candidates into the ids of a tile, which hold the first candidate."""
-    tile_wh = ids.shape[1], ids.shape[0]
-    highest = resize.bilinear(_class_scores(scores, candidates[0]), tile_wh, box)
+def _argmax_tile(
+    scores: NDArray[Any], candidates: NDArray[np.uint8], size_wh: tuple[int, int], box: Box
+) -> NDArray[np.uint8]:
+    """Return the candidate with the highest enlarged score at each pixel of a tile; of equal ones, the lowest id."""
+    ids = np.full(size_wh[::-1], candidates[0], np.uint8)
+    highest = resize.bilinear(_class_scores(scores, candidates[0]), size_wh, box)
     for class_id in candidates[1:]:
-        enlarged = resize.bilinear(_class_scores(scores, class_id), tile_wh, box)
+        enlarged = resize.bilinear(_class_scores(scores, class_id), size_wh, box)
         ids[enlarged > highest] = class_id
         highest = np.maximum(highest, enlarged)
+    return ids
 
 
 def _class_scores(scores: NDArray[Any], class_id: np.uint8) -> NDArray[np.float32]:
