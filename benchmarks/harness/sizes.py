@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -14,10 +15,12 @@ PRINT_SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 
 def source_files(root: Path = ROOT) -> list[Path]:
-    """List the files that `.gcloudignore`, an allow-list, selects for deployment."""
-    lines = (root / ".gcloudignore").read_text().splitlines()
-    patterns = [line[1:] for line in lines if line.startswith("!") and line != "!."]
-    return sorted({file for pattern in patterns for file in root.glob(pattern) if file.is_file()})
+    """List the files that deploy/upload.sh allows in an upload."""
+    allowed = re.search(r"^ALLOWED='(.+)'$", (root / "deploy" / "upload.sh").read_text(), re.MULTILINE)
+    assert allowed, "deploy/upload.sh has no pattern ALLOWED"
+    files = [*root.glob("*"), *root.glob("model/**/*"), *root.glob("client/web/*")]
+    names = [file.relative_to(root).as_posix() for file in files if file.is_file()]
+    return [root / name for name in sorted(names) if re.search(allowed[1], name) and "model/training/" not in name]
 
 
 def source_zipped_mb(root: Path = ROOT) -> float:

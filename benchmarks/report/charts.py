@@ -15,6 +15,9 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from benchmarks.harness.percentiles import signed
+from benchmarks.report.tables import SCALE_PATTERNS
+
 Result = dict[str, Any]
 
 WIDTH_IN = 11.0
@@ -31,9 +34,9 @@ ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
 SERVER_COLOURS = {"ours": RED, "flask_tensorflow": PURPLE, "litserve": BLUE, "naive": GREEN, "ok": GREY}
 STAGE_COLOURS = {"decode": SKY, "wait": PURPLE, "infer": BLUE, "mask": RED, "encode": GREEN, "http": ORANGE}
 PATTERN_STYLES = {  # a marker of its own, because the lines coincide at low limits
-    "backfill": ("backfill by the client", RED, "o"),
-    "burst": ("uploads within one hour", BLUE, "s"),
-    "day": ("uploads over one day", GREEN, "^"),
+    "backfill": (RED, "o"),
+    "burst": (BLUE, "s"),
+    "day": (GREEN, "^"),
 }
 STYLE = {
     "svg.fonttype": "none",  # text stays text
@@ -164,8 +167,7 @@ def growth(result: Result) -> Figure:
             axes, curve = rows[row][column], result[name]
             line = curve[f"{key}_line"]
             ends = [curve["x"][0], curve["x"][-1]]
-            sign = "-" if line["slope"] < 0 else "+"
-            label = f"{line['intercept']:.1f} {sign} {abs(line['slope']):.2f} x, R² = {line['r2']:.3f}"
+            label = f"{line['intercept']:.1f} {signed(line['slope'])} x, R² = {line['r2']:.3f}"
             axes.plot(ends, [line["intercept"] + line["slope"] * x for x in ends], "--", color=GREY, label=label)
             axes.plot(curve["x"], [value["median"] for value in curve[key]], "o", color=colour, label="median")
             axes.set_ylim(0)
@@ -190,10 +192,10 @@ def scale(result: Result) -> Figure:
         (panels[2], "Cost, US dollars", "usd"),
     ):
         for name, cells in result["patterns"].items():
-            label, colour, marker = PATTERN_STYLES[name]
+            colour, marker = PATTERN_STYLES[name]
             values = [cells[str(limit)][key] for limit in limits]
             values = [value["total"] for value in values] if key == "usd" else values
-            axes.plot(limits, values, marker + "-", color=colour, label=label)
+            axes.plot(limits, values, marker + "-", color=colour, label=SCALE_PATTERNS[name])
         axes.set_title(title)
         axes.set_xlabel("--max-instances")
         log_axis(axes.set_xscale, axes.xaxis, LogLocator())

@@ -63,7 +63,7 @@ class Simulation:
     """The state between two events.
 
     An event is a tuple (time, serial number, action, photo); the action is a method, or the instance that finishes the
-    photo. `by_load` holds the instances that accept more deliveries, by the number of deliveries in them.
+    photo. `by_load` is the index of the instances that accept more deliveries, by the number of deliveries in them.
     """
 
     def __init__(self, workload: Workload, sender: Sender, fleet: Fleet) -> None:
@@ -144,9 +144,9 @@ class Simulation:
         else:
             instance = next((next(reversed(instances)) for instances in self.by_load if instances), None)
         if instance:
-            self._unshelve(instance)
+            self._remove_from_index(instance)
             self._process(instance, photo)
-            self._shelve(instance)
+            self._add_to_index(instance)
         elif self.fleet.round_robin:
             self._fail(photo)
         else:
@@ -164,7 +164,7 @@ class Simulation:
 
     def _finish(self, instance: Instance, photo: int) -> None:
         """Answer a delivery, and pass the instance another one from the queue."""
-        self._unshelve(instance)
+        self._remove_from_index(instance)
         instance.finish(self.now, self.fleet.rounding_s)
         self.in_progress -= 1
         if self.failures[photo]:
@@ -209,11 +209,11 @@ class Simulation:
 
     # Instances
 
-    def _shelve(self, instance: Instance) -> None:
+    def _add_to_index(self, instance: Instance) -> None:
         if instance.load < self.fleet.concurrency:
             self.by_load[instance.load][instance] = None
 
-    def _unshelve(self, instance: Instance) -> None:
+    def _remove_from_index(self, instance: Instance) -> None:
         if instance.load < self.fleet.concurrency:
             del self.by_load[instance.load][instance]
 
@@ -222,7 +222,7 @@ class Simulation:
         self._refuse()
         while self.queue and instance.load < self.fleet.concurrency:
             self._process(instance, self.queue.popleft()[1])
-        self._shelve(instance)
+        self._add_to_index(instance)
 
     def _start_instance(self) -> None:
         if len(self.instances) + self.starting < self.fleet.max_instances:
@@ -248,7 +248,7 @@ class Simulation:
     def _remove_instance(self, instance: Instance) -> None:
         self.instances.remove(instance)
         self.slots[self.slots.index(instance)] = None
-        self._unshelve(instance)
+        self._remove_from_index(instance)
         if instance.load:
             instance.finish(self.now, self.fleet.rounding_s, instance.load)
         self.outcome.billed_s += instance.billed_s
