@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -83,19 +83,17 @@ def write_atomic(target: Path, content: str | bytes) -> None:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+def progress(items: Sequence[Item], label: str) -> Iterator[Item]:
     """Yield the items, and show how many have been processed in a progress bar on stderr.
 
     Args:
         items: The items to yield.
         label: The text before the bar.
-        total: The number of items, if `items` has no length.
 
     Yields:
         Each item in turn.
     """
-    count = total if total is not None else len(items) if isinstance(items, Sequence) else 0
-    bar = ProgressBar(label, count)
+    bar = ProgressBar(label, len(items))
     for item in items:
         yield item
         bar.advance(1)

@@ -22,16 +22,9 @@ ImageNet weights; of several models, from the mean of their weights"""
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the photos, plan the run and train."""
     args = arguments().parse_args(argv)
-    if args.epochs < (0 if args.weights else 1):
-        raise CommandError("--epochs must be at least 1, or 0 to save the mean of --weights")
-    if args.form == "folded" and not args.weights:
-        raise CommandError("--folded needs --weights, a trained network whose normalization can be folded")
-    if args.size % 32 or args.size < 32:
-        raise CommandError(f"--size must be a multiple of 32, not {args.size}")
-    if min(args.composed, args.mosaic, args.absent) < 0 or args.composed + args.mosaic + args.absent > 1:
-        raise CommandError("--composed, --mosaic and --absent are shares: none may be negative, their sum at most 1")
-    train, held = read_photos(args)
-    print(f"{len(train)} photos to train on, {len(held)} held out", flush=True)
+    check(args)
+    train, validation = read_photos(args)
+    print(f"{len(train)} photos to train on, {len(validation)} held out", flush=True)
     labels = args.labels or card_options.default_labels(args.classes)
     if len(labels) != args.classes:
         raise CommandError(f"--labels has {len(labels)} labels for --classes {args.classes}")
@@ -42,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         classes=1 if args.classes == 2 else args.classes,
         seed=args.seed,
         train=train,
-        held=held,
+        validation=validation,
         phases=schedule.phases(args.size, args.epochs, args.peak_rate, args.form),
         card=trainer.card(args.out.resolve().name, labels),
         every=args.every,
@@ -57,6 +50,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"the models, history.csv and curves.png are in {args.out}")
 
 
+def check(args: argparse.Namespace) -> None:
+    """Raise CommandError if options contradict each other or have values out of range."""
+    if args.epochs < (0 if args.weights else 1):
+        raise CommandError("--epochs must be at least 1, or 0 to save the mean of --weights")
+    if args.form == "folded" and not args.weights:
+        raise CommandError("--folded needs --weights, a trained network whose normalization can be folded")
+    if args.size % 32 or args.size < 32:
+        raise CommandError(f"--size must be a multiple of 32, not {args.size}")
+    if min(args.composed, args.mosaic, args.absent) < 0 or args.composed + args.mosaic + args.absent > 1:
+        raise CommandError("--composed, --mosaic and --absent are shares: none may be negative, their sum at most 1")
+
+
 def read_photos(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
     """Read the folders and return the photos to train on and those to validate on.
 
@@ -68,12 +73,11 @@ def read_photos(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
         raise CommandError(f"the masks have {dataset.classes} classes; add --classes {dataset.classes}")
     negatives = samples.load_negatives(args.negatives) if args.negatives else []
     if args.three_parts:
-        train = split.select(dataset.samples, "training") + [
-            s for s in negatives if split.part_of(s.name) == "training"
-        ]
-        return train, split.select(dataset.samples, "validation")
-    train, held = split.split_in_two(dataset.samples, args.leave_out)
-    return train + negatives, held
+        negatives = [sample for sample in negatives if split.part_of(sample.name) == "training"]
+        train, validation = (split.select(dataset.samples, part) for part in ("training", "validation"))
+    else:
+        train, validation = split.split_in_two(dataset.samples, args.leave_out)
+    return train + negatives, validation
 
 
 def arguments() -> argparse.ArgumentParser:

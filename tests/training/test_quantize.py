@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import subprocess
 import sys
@@ -194,16 +195,10 @@ def test_a_full_disk_leaves_no_file(unets: dict[str, Path], tmp_path: Path) -> N
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    command = [
-        sys.executable,
-        "-m",
-        "model.training.quantize",
-        str(unets["BGR"]),
-        "--out",
-        str(tmp_path / "out"),
-        *CARD,
-    ]
-    completed = subprocess.run(command, cwd=ROOT, preexec_fn=limit, capture_output=True, text=True)
+    options = [str(unets["BGR"]), "--out", str(tmp_path / "out"), *CARD]
+    command = [sys.executable, "-m", "model.training.quantize", *options]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}  # it writes files too
+    completed = subprocess.run(command, cwd=ROOT, env=env, preexec_fn=limit, capture_output=True, text=True)
     assert "File too large" in error_line(completed)
     assert not any((tmp_path / "out").iterdir())
 

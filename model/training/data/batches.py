@@ -43,7 +43,7 @@ class Pairs(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return count(self.augmenter.shown)
+        return batches_per_epoch(self.augmenter.shown)
 
     def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the photos and targets of a batch, float32 (N, size, size, 3) and (N, size, size, 1)."""
@@ -67,6 +67,6 @@ class Pairs(keras.utils.PyDataset):
         self.epoch += 1
 
 
-def count(samples: Sequence[Sample]) -> int:
+def batches_per_epoch(samples: Sequence[Sample]) -> int:
     """Return the number of batches in an epoch: one pair for each photo that shows an object."""
     return max(1, sum(sample.mask_file is not None for sample in samples) // BATCH)

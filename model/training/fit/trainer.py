@@ -18,7 +18,7 @@ from model.tflite.card import ModelCard, voc_palette
 from model.training import cli
 from model.training.cli import CommandError
 from model.training.data.augment import Mixture
-from model.training.data.batches import MEAN, STD, Pairs, count
+from model.training.data.batches import MEAN, STD, Pairs, batches_per_epoch
 from model.training.data.samples import Sample
 from model.training.fit import history, initial_weights, losses
 from model.training.fit.schedule import Phase, ema_momentum, learning_rate
@@ -38,18 +38,19 @@ class TrainingRun:
         classes: Channels of the output; 1 for one object class against the background.
         seed: Seed of all random numbers.
         train: The photos to train on.
-        held: The photos to evaluate on.
+        validation: The photos held out, to evaluate on.
         phases: The phases in order.
         card: The model card of the models that are saved.
-        every: Number of epochs between two evaluations.
+        every: Number of epochs from one evaluation to the next.
         weights: Models of this network, .h5 or .tflite, from the mean of which to start; none for ImageNet weights.
+        mixture: The shares of composed scenes, mosaics and scenes without an object.
     """
 
     out: Path
     classes: int
     seed: int
     train: Sequence[Sample]
-    held: list[Sample]
+    validation: Sequence[Sample]
     phases: Sequence[Phase]
     card: ModelCard
     every: int = 5
@@ -93,7 +94,7 @@ def fit(run: TrainingRun) -> None:
 
 def compiled(model: keras.Model, run: TrainingRun, phase: Phase) -> keras.Model:
     """Compile a phase's model with AdamW and an exponential moving average of the weights, and return it."""
-    steps = (phase.end_epoch - phase.first_epoch) * count(run.train)
+    steps = (phase.end_epoch - phase.first_epoch) * batches_per_epoch(run.train)
     optimizer = keras.optimizers.AdamW(
         phase.peak_rate,
         weight_decay=1e-3,
@@ -203,7 +204,7 @@ class Checkpointer(keras.callbacks.Callback):
     def _with_averaged_weights(self, act: Callable[[], None]) -> None:
         """Call a function while the moving average of the weights is in the model."""
         variables = self.model.trainable_variables
-        current = [np.array(variable) for variable in variables]
+        current = [np.asarray(variable).copy() for variable in variables]
         self.model.optimizer.finalize_variable_values(variables)
         act()
         for variable, values in zip(variables, current, strict=True):
@@ -240,7 +241,7 @@ def evaluate_model(infer: Callable[[Any], Any], size_px: int, run: TrainingRun) 
     """Evaluate a model in training on the photos held out, as the command `evaluate` does."""
     size_wh = size_px, size_px
     candidate = Candidate(Path("model"), lambda x: np.asarray(infer(x)), size_wh, run.classes, run.card, 0, "")
-    return evaluation.evaluate(candidate, run.held)
+    return evaluation.evaluate(candidate, run.validation)
 
 
 def plain_model(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
