@@ -53,7 +53,7 @@ class ServerError(ClientError):
 
 
 class NotAllowed(ServerError):
-    """An identity token is missing or was rejected, or the function may not serve this bucket."""
+    """An identity token is missing or was rejected (401, 403), or the function does not accept photos from a bucket."""
 
 
 class Unreachable(ClientError):

@@ -89,7 +89,7 @@ def parse_receipt(exchange: Exchange) -> EventReceipt:
 def _no_mask_error(outcome: str, code: str, tries: int) -> ServerError | BadResponse:
     """Return the exception for an event that was processed without giving a mask."""
     if outcome == "note":
-        detail = f"no mask is possible ({code}); see the error note in the mask bucket"
+        detail = f"no mask is possible ({code}); see its error file in the mask bucket"
         return ServerError(detail, 204, code=code, tries=tries)
     if code == "other-bucket":
         detail = "the function does not accept photos from this bucket; add it to PHOTO_BUCKETS"

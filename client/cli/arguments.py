@@ -177,13 +177,16 @@ def _add_request_options(parser: argparse.ArgumentParser) -> None:
     url = os.environ.get("SILHOUETTE_URL") or DEFAULT_URL
     group = parser.add_argument_group("request")
     group.add_argument(
-        "--url", default=url, type=_url, help="URL of the function (default: SILHOUETTE_URL, now %(default)s)"
+        "--url",
+        default=url,
+        type=_url,
+        help="URL of the function (default: %(default)s, from SILHOUETTE_URL if that is set)",
     )
     group.add_argument("--output", choices=OUTPUTS, help="what to return for each photo (default: mask)")
     group.add_argument("--threshold", type=float, metavar="0..1", help="score from which a pixel belongs to the object")
     group.add_argument("--class", dest="class_name", metavar="NAME", help="segment this class only")
     group.add_argument("--size", choices=OUTPUT_SIZES, help="the photo's size or the model's (default: photo)")
-    group.add_argument("--background", type=_background, metavar="COLOUR|IMAGE", help="background to draw cutouts on")
+    group.add_argument("--background", type=_background, metavar="COLOUR|IMAGE", help="draw cutouts on this background")
 
 
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -197,7 +200,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         "--masks",
         type=_mask_bucket,
         metavar="gs://BUCKET",
-        help="the function's MASK_BUCKET: make the masks that photos in gs://BUCKET/PREFIX lack, within Cloud Storage",
+        help="the function's MASK_BUCKET: write the missing masks of the photos in gs://BUCKET/PREFIX to it",
     )
     group.add_argument(
         "--compare",

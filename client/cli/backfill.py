@@ -30,7 +30,7 @@ class BucketJob:
         size: Size of the photo in bytes.
         mask_bucket: Name of the mask bucket.
         mask_name: Template of the mask's object name, with {bucket} and {name}.
-        is_done: Whether the mask or error note exists.
+        is_done: Whether a current mask or error file exists.
     """
 
     bucket: str
@@ -77,7 +77,7 @@ def run_backfill(options: CliOptions) -> int:
 
 
 def plan_backfill(options: CliOptions, model: dict[str, Any]) -> list[BucketJob]:
-    """List the photos, and mark those that have a mask or error note of the same generation by the same model.
+    """List the photos, and mark those that have a mask or error file of the same generation by the same model.
 
     Args:
         options: The options of the command line.
@@ -109,7 +109,7 @@ def plan_backfill(options: CliOptions, model: dict[str, Any]) -> list[BucketJob]
 
 def _done_generations(mask_bucket: str, bucket: str, prefix: str, model: dict[str, Any]) -> dict[str, int]:
     """Return, by photo name, the latest generation that the model has processed."""
-    # What precedes and what follows the photo's name in the name of its mask and of its error note.
+    # What precedes and what follows the photo's name in the names of its mask and its error file.
     affixes = [_fill(template, bucket, "\0").split("\0") for template in model["events"].values()]
     expected = {
         "model": model["name"],

@@ -98,7 +98,7 @@ def test_a_permanently_failed_photo_fails_once_and_is_skipped_afterwards(
     output = capsys.readouterr()
     assert "done 3, skipped 0, failed 1" in output.out
     assert "failed 1 x not-a-photo: gs://photos/text.jpg" in output.out
-    assert "see the error note in the mask bucket" in output.err
+    assert "see its error file in the mask bucket" in output.err
     assert backfill(function) == 0
     assert "done 0, skipped 4, failed 0" in capsys.readouterr().out
 
