@@ -1,4 +1,8 @@
-"""The outputs that a request can ask for, one function for each."""
+"""The outputs that a request can ask for, one function for each.
+
+Each function takes the segmented photo, the options of the request and the model's card. It computes the output and
+returns a function without arguments that encodes it, so that the two steps can be timed apart.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +45,9 @@ class Output:
     """One output.
 
     Attributes:
-        render: Computes the output and returns the function that encodes it, so that the time of each can be measured.
+        render: Its function.
         content_type: Media type of the encoded output.
-        shows_photo: Whether the photo's own pixels are part of it, which takes a photo decoded at full size.
+        shows_photo: Whether the photo's own pixels are part of it; then the photo is decoded at full size.
     """
 
     render: Callable[[SegmentedPhoto, Options, ModelCard], Encoder]
@@ -66,7 +70,7 @@ def probability(photo: SegmentedPhoto, options: Options, card: ModelCard) -> Enc
 
 
 def overlay(photo: SegmentedPhoto, options: Options, card: ModelCard) -> Encoder:
-    """Render the photo with one class, or each but the background, tinted in its colour."""
+    """Render the photo, with one class, or every class but the background, tinted in its colour."""
     ids = photo.scores.class_ids(photo.size_wh, options.threshold)
     if options.class_id is None:
         tinted = np.arange(len(card.palette)) != card.background
@@ -78,7 +82,7 @@ def overlay(photo: SegmentedPhoto, options: Options, card: ModelCard) -> Encoder
 
 
 def cutout(photo: SegmentedPhoto, options: Options, card: ModelCard) -> Encoder:
-    """Render the photo with everything transparent but one class, or but the classes that are not background."""
+    """Render the photo, transparent outside one class, or where the background is."""
     alpha = photo.scores.alpha(photo.size_wh, options.threshold, options.class_id)
     return partial(encode.rgba_png, resize.bilinear(photo.pixels, photo.size_wh), alpha)
 
@@ -110,7 +114,7 @@ OUTPUTS = {
 
 
 def _tint_table(palette: NDArray[np.int_], tinted: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return what each channel's byte becomes in each class.
+    """Return the tinted value of each byte, by channel and class.
 
     Args:
         palette: The colour of each class, (K, 3), 0-255.
@@ -121,14 +125,14 @@ def _tint_table(palette: NDArray[np.int_], tinted: NDArray[np.bool_]) -> NDArray
     """
     weight = np.where(tinted, TINT_WEIGHT, 0)[:, np.newaxis]
     mixed = np.arange(256) * (255 - weight) + (palette.T * weight[:, 0])[:, :, np.newaxis]
-    table: NDArray[np.uint8] = ((mixed + 127) // 255).astype(np.uint8)  # rounded to nearest
+    table: NDArray[np.uint8] = ((mixed + 127) // 255).astype(np.uint8)  # rounded to nearest, as Pillow does
     return table
 
 
 def _tinted_strips(
     pixels: NDArray[np.uint8], ids: NDArray[np.uint8], table: NDArray[np.uint8]
 ) -> Iterator[NDArray[np.uint8]]:
-    """Look up the tinted pixels, strip by strip."""
+    """Yield the tinted image in strips of uint8 (h, W, 3)."""
     rows = max(1, STRIP_PX // ids.shape[1])
     channels = [channel.ravel() for channel in table]
     for top in range(0, len(ids), rows):

@@ -30,7 +30,7 @@ class Stopwatch:
         self._last = time.perf_counter()
 
     def mark(self, stage: str) -> None:
-        """End a stage: it has taken the time since the last one ended."""
+        """End a stage: its time is that since the last one ended."""
         now = time.perf_counter()
         self.ms[stage] = (now - self._last) * 1000
         self._last = now

@@ -4,7 +4,7 @@ from model import errors
 
 
 def subclasses(base: type[Exception]) -> list[type[Exception]]:
-    return [found for child in base.__subclasses__() for found in (child, *subclasses(child))]
+    return [error for child in base.__subclasses__() for error in (child, *subclasses(child))]
 
 
 def test_the_tree_in_the_docstring_names_every_error() -> None:
