@@ -41,7 +41,7 @@ def changed(**sections: dict[str, Any]) -> Inputs:
 def work(
     due_s: Values | Sequence[float],
     cpu_s: Values | float,
-    write_s: float = 0.0,
+    write_s: Values | float = 0.0,
     failures: Sequence[int] | NDArray[np.int64] | int = 0,
 ) -> Workload:
     """Return a workload in which each delivery is another photo."""
@@ -221,6 +221,17 @@ def test_deliveries_to_a_killed_instance_fail_and_are_retried() -> None:
     # The second photo is killed at 2.5, the next instance serves from 5.5, past the kill at 5 that finds none.
     assert outcome.served_s == pytest.approx([1.9, 7.4])
     assert outcome.kills == 1
+
+
+def test_kills_reduce_the_throughput_by_the_time_of_the_restarts() -> None:
+    service_s = workload.log_normal(60, 100, 2000, np.random.default_rng(1)) / 1000
+    photos, sender = work(np.zeros(2000), 0.0, write_s=service_s), Sender(16, 16, 0, 0)
+    fleet = replace(FLEET, max_instances=3, ready=3, concurrency=4, start_s=1)
+    undisturbed = simulate(photos, fleet, sender)
+    assert undisturbed.wall_s == pytest.approx(service_s.sum() / 12, rel=0.03)  # 3 instances of 4
+    killed = simulate(photos, replace(fleet, kill_every_s=3), sender)
+    # One of three is away for a third of the time.
+    assert killed.wall_s == pytest.approx(undisturbed.wall_s * 9 / 8, rel=0.03)
 
 
 # The autoscaler and the window of the sender
