@@ -73,7 +73,7 @@ def retry_steps(
         The next step. The caller sends the reply to it.
 
     Returns:
-        The response that is not to be retried, of any status.
+        The final response, of any status.
 
     Raises:
         Unreachable: If the last try had no response.
