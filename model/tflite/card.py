@@ -95,12 +95,12 @@ class ModelCard:
             if "palette" not in values and len(values.get("labels", self.labels)) != len(self.palette):
                 values["palette"] = voc_palette(len(values["labels"]))
             card = replace(self, **values)
-            card.check()
+            card._check()
         except (TypeError, ValueError) as error:
             raise ModelRejected(f"invalid model card: {error}") from error
         return card
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Check the values of all fields.
 
         Raises:

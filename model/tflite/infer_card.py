@@ -27,7 +27,7 @@ COMPARISON_OPS = frozenset(
         BuiltinOp.NOT_EQUAL,
     }
 )
-# They move, resize or convert scores, but do not change what the scores mean.
+# Operators that move, resize or convert scores, but do not change what the scores mean.
 PASSTHROUGH_OPS = frozenset(
     {
         BuiltinOp.DEQUANTIZE,
@@ -42,7 +42,7 @@ PASSTHROUGH_OPS = frozenset(
         BuiltinOp.QUANTIZE,
     }
 )
-PASSTHROUGH_LIMIT = 12  # operators to follow back from the output
+PASSTHROUGH_LIMIT = 12  # the most operators to follow back from the output
 
 Infer = Callable[[NDArray[np.uint8], ModelCard], NDArray[np.float32]]
 
@@ -95,8 +95,8 @@ def _argmax_classes(argmax_input: Table, output: OutputSpec) -> int | None:
     return lengths[0] if len(lengths) == 1 else None
 
 
-def outputs_ids(output: OutputSpec, producer: ProducerOp) -> bool:
-    """Tell whether an output holds class ids rather than scores."""
+def holds_class_ids(output: OutputSpec, producer: ProducerOp) -> bool:
+    """Return whether an output holds class ids rather than scores."""
     if output.channels > 1:
         return False
     if producer.code == BuiltinOp.ARG_MAX or output.dtype.kind == "b":
@@ -106,7 +106,7 @@ def outputs_ids(output: OutputSpec, producer: ProducerOp) -> bool:
 
 def class_count(output: OutputSpec, producer: ProducerOp) -> int | None:
     """Return the number of classes; None if it is not known."""
-    count = producer.class_count if outputs_ids(output, producer) else output.channels
+    count = producer.class_count if holds_class_ids(output, producer) else output.channels
     return 2 if count == 1 else count
 
 
@@ -184,7 +184,7 @@ def activation(
     Raises:
         InferenceFailed: If the runtime cannot run the model.
     """
-    if outputs_ids(output, producer):
+    if holds_class_ids(output, producer):
         return "ids"
     if producer.code == BuiltinOp.LOGISTIC and output.channels == 1:
         return "none"

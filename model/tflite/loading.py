@@ -24,7 +24,7 @@ from model.tflite.pool import InterpreterPool
 from model.tflite.probe import ProbedModel, TensorHints, probe
 from model.tflite.tensor_specs import InputSpec, OutputSpec
 
-SUFFICIENT_FIELDS = frozenset({"labels", "mean", "std", "activation"})  # with these, metadata and probing add nothing
+SUFFICIENT_FIELDS = frozenset({"labels", "mean", "std", "activation"})  # if a card has them, nothing is inferred
 METADATA_TEXTS = ("name", "version", "description", "licence")
 
 
@@ -75,7 +75,7 @@ def load(file: Path, interpreters: int) -> LoadedModel:
 def _complete_card(
     file: Path, tables: Table, probed: ProbedModel, pool: InterpreterPool, embedded: dict[str, Any]
 ) -> tuple[ModelCard, tuple[str, ...]]:
-    """Complete an embedded card, empty if there is none, from the metadata and from inference; return all notes."""
+    """Complete the embedded card, which may be empty, from metadata and inference; return it and all notes."""
     notes, standard = probed.notes, None
     try:
         standard = metadata.read(file, tables, probed.output.index)
@@ -102,7 +102,7 @@ def _complete_card(
 def _activation(
     probed: ProbedModel, pool: InterpreterPool, card: ModelCard, standard: dict[str, Any], producer: ProducerOp
 ) -> str:
-    """Return the activation: that of the metadata unless it is "none", the default of tools, else the inferred one."""
+    """Return the activation of the metadata, or the inferred one if that is "none", the value that tools default to."""
     if standard.get("activation", "none") != "none":
         return str(standard["activation"])
 
@@ -127,6 +127,7 @@ def _fit_to_tensors(card: ModelCard, probed: ProbedModel) -> ModelCard:
     """
     channels, output = probed.input.channels, probed.output
     if output.channels == 1 and output.dtype.kind in "bi" and not output.scale and card.activation != "ids":
+        # Booleans and signed integers without a scale can only be class ids.
         card = card.with_values({"activation": "ids"})
     if card.activation == "ids" and output.channels > 1:
         raise ModelRejected(

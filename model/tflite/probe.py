@@ -13,7 +13,9 @@ from model.tflite import runtime, tensor_specs
 from model.tflite.runtime import Interpreter
 from model.tflite.tensor_specs import InputSpec, OutputSpec
 
-OPEN_SIZES = (((100, 66), 1), ((160, 96), 32))  # sizes to try if the model takes any, and the stride if one works
+# Input sizes to try on a model of any input size, each with the stride to use if it works: if the first works, any
+# size does; if only the second works, sizes must be multiples of 32.
+OPEN_SIZES = (((100, 66), 1), ((160, 96), 32))
 NO_XNNPACK_NOTE = "runs without the XNNPACK delegate, which cannot load this model: slower, with the same results"
 
 
@@ -93,12 +95,18 @@ def _probe_at(
 ) -> ProbedModel:
     """Allocate the tensors for an input size, and identify the output.
 
-    The interpreter has no tensors allocated yet; None for a new one.
+    Args:
+        size_wh: Width and height of the input.
+        file: The .tflite.
+        spec: Spec of the input.
+        hints: What the card states.
+        interpreter: An interpreter without allocated tensors; None to create one.
+        xnnpack: Whether it uses XNNPACK, or a new one is to try it.
     """
     sized = spec.with_size(size_wh)
     interpreter, xnnpack = _allocated(file, sized.shape, interpreter, xnnpack)
     details = interpreter.get_output_details()
-    if not all(_is_known(detail) for detail in details):
+    if not all(_has_known_shape(detail) for detail in details):
         _run_once(interpreter, sized, file)
         details = interpreter.get_output_details()
     candidates = tensor_specs.read_output_specs(details, sized.size_wh or size_wh, hints.output_size)
@@ -122,8 +130,8 @@ def _allocated(
     return runtime.create_interpreter(file, shape, xnnpack=xnnpack)
 
 
-def _is_known(detail: dict[str, Any]) -> bool:
-    """Tell whether an output's shape is known before the model has run."""
+def _has_known_shape(detail: dict[str, Any]) -> bool:
+    """Return whether an output's shape is known before the model has run."""
     shape = detail["shape"]
     return len(shape) > 0 and 0 not in shape and -1 not in detail.get("shape_signature", ())
 
@@ -146,8 +154,8 @@ def choose_output(candidates: list[OutputSpec], hints: TensorHints) -> OutputSpe
         hints: What the card states.
 
     Returns:
-        The card's output; without one, prefer the one with as many channels as the card has classes, then the
-        largest, then one of scores over one of class ids, then the first.
+        The output that the card selects. If it selects none: the one with as many channels as the card has classes,
+        else the largest, else one of scores rather than class ids, else the first.
 
     Raises:
         ModelRejected: If the card selects an output that is not among the candidates.

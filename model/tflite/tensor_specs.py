@@ -154,7 +154,7 @@ def read_input_spec(details: list[dict[str, Any]]) -> InputSpec:
     dtype = np.dtype(detail["dtype"])
     if dtype.kind not in "fiu":
         raise ModelRejected(f"the model's input has the type {dtype.name}; use one with a float or integer input")
-    # A converter writes an open side as 0 or 1 where it does not write a shape signature.
+    # Without a shape signature, converters write 1 or 0 as the length of an open side.
     shape = tuple(ANY if axis in "HW" and length <= 1 else length for axis, length in zip(axes, shape, strict=True))
     if max(length for axis, length in zip(axes, shape, strict=True) if axis in "HW") > SIDE_LIMIT_PX:
         raise ModelRejected(

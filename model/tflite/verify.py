@@ -20,7 +20,7 @@ MAGIC = b"TFL3"
 VERSION = 3
 TENSOR_BYTES_LIMIT = 2**31
 ZIP_START, ZIP_END, ALIGNMENT = b"PK\3\4", b"PK\5\6", 64
-# Operators that may lack inputs: these a bias, as the third input; recurrent networks and custom ones any.
+# Operators with optional inputs. Those in OPTIONAL_BIAS may lack only the third input, the bias.
 OPTIONAL_BIAS = frozenset(
     {
         BuiltinOp.CONV_2D,
@@ -42,7 +42,7 @@ OPTIONAL_INPUTS = OPTIONAL_BIAS | {
     BuiltinOp.BIDIRECTIONAL_SEQUENCE_LSTM,
 }
 ZERO_POINTS = {3: (0, 255), 7: (-(2**15), 2**15 - 1), 9: (-128, 127)}  # by TensorType: uint8, int16, int8
-TENSOR_TYPES = 20  # more than either runtime knows
+TENSOR_TYPES = 20  # upper limit of TensorType; the runtimes know fewer
 
 
 def read_model(file: Path) -> Table:
