@@ -3,6 +3,9 @@
 Eventarc posts CloudEvents in binary mode (attributes in headers, the object's metadata in the body) or in structured
 mode (everything in the body): https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 
+They are parsed here, not by the `cloudevents` package that functions-framework imports: its `from_http` lets
+RecursionError, UnicodeDecodeError and TypeError escape for malformed bodies, so it would save two lines only.
+
 A mask's name is the photo's whole name with `.png` appended, so that a.jpg and a.png have separate masks; a note's
 has `.error.json`. With several photo buckets, the name of the photo's bucket comes first, as a folder.
 """
