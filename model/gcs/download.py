@@ -42,18 +42,39 @@ class ModelFile:
     generation: str = ""
 
 
-def is_gcs_uri(uri: str) -> bool:
-    """Return whether a model must be downloaded.
+@dataclass(frozen=True)
+class GcsUri:
+    """The URI of an object in Cloud Storage.
+
+    Attributes:
+        bucket: Name of the bucket.
+        name: Name of the object.
+        generation: Version of the object; None for the newest.
+    """
+
+    bucket: str
+    name: str
+    generation: int | None = None
+
+
+def parse_gcs_uri(uri: str) -> GcsUri | None:
+    """Parse the URI of a model.
 
     Args:
         uri: A path, or gs://bucket/object with or without #generation.
 
+    Returns:
+        The object; None for a path.
+
     Raises:
         ModelRejected: If the URI has another form.
     """
-    if "://" in uri and not URI.fullmatch(uri):
+    if "://" not in uri:
+        return None
+    match = URI.fullmatch(uri)
+    if match is None:
         raise ModelRejected(f"MODEL_URI must be a path or gs://bucket/object, optionally with #generation, not {uri}")
-    return "://" in uri
+    return GcsUri(match["bucket"], match["name"], int(match["generation"]) if match["generation"] else None)
 
 
 def get_model_file(uri: str, sha256: str, timeout_s: float) -> ModelFile:
@@ -68,7 +89,8 @@ def get_model_file(uri: str, sha256: str, timeout_s: float) -> ModelFile:
         ModelNotFound: If there is no such file, or it cannot be downloaded.
         ModelRejected: If a local file has another checksum, or the URI has an unknown form.
     """
-    return ModelDownload(uri, sha256, timeout_s).wait() if is_gcs_uri(uri) else local_model_file(uri, sha256)
+    gcs_uri = parse_gcs_uri(uri)
+    return ModelDownload(gcs_uri, sha256, timeout_s).wait() if gcs_uri else local_model_file(uri, sha256)
 
 
 def local_model_file(path: str, sha256: str = "") -> ModelFile:
@@ -95,11 +117,11 @@ def local_model_file(path: str, sha256: str = "") -> ModelFile:
 class ModelDownload:
     """A download of a model from Cloud Storage, in a child process that starts at once."""
 
-    def __init__(self, uri: str, sha256: str, timeout_s: float) -> None:
+    def __init__(self, uri: GcsUri, sha256: str, timeout_s: float) -> None:
         """Start the download.
 
         Args:
-            uri: gs://bucket/object, with or without #generation.
+            uri: The object.
             sha256: Checksum that the file must have, in hex; empty for any.
             timeout_s: Longest time until the file is complete.
         """
@@ -143,7 +165,7 @@ def _remove_folder(folder: Path, owner_pid: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _child(connection: Any, uri: str, folder: Path, sha256: str, timeout_s: float) -> None:
+def _child(connection: Any, uri: GcsUri, folder: Path, sha256: str, timeout_s: float) -> None:
     """Run in the child process: download a model, and send back its ModelFile or the reason of the failure."""
     gc.disable()  # a collection would walk all imported modules, and the process ends soon
     try:
@@ -154,11 +176,11 @@ def _child(connection: Any, uri: str, folder: Path, sha256: str, timeout_s: floa
     os._exit(0)  # do not wait for connections and threads to close
 
 
-def download_model(uri: str, folder: Path, sha256: str, deadline: float) -> ModelFile:
+def download_model(uri: GcsUri, folder: Path, sha256: str, deadline: float) -> ModelFile:
     """Download a model in this process, with retries.
 
     Args:
-        uri: gs://bucket/object, with or without #generation.
+        uri: The object.
         folder: Existing folder for the file.
         sha256: Checksum that the file must have, in hex; empty for any.
         deadline: Time of `time.monotonic` until which the download may take.
@@ -166,17 +188,13 @@ def download_model(uri: str, folder: Path, sha256: str, deadline: float) -> Mode
     Raises:
         Exception: The last error, if it is permanent or the time is over; `client.describe_error` describes it.
     """
-    match = URI.fullmatch(uri)
-    if match is None:
-        raise client.PermanentError(f"{uri} is not the URI of an object")
-    generation = match["generation"]
+    generation = uri.generation
 
     def attempt() -> ModelFile:
         nonlocal generation
-        bucket = client.new_client().bucket(match["bucket"])
-        blob = bucket.blob(match["name"], generation=int(generation) if generation else None)
+        blob = client.new_client().bucket(uri.bucket).blob(uri.name, generation=generation)
         blob.reload(**client.resumed_until(deadline))
-        generation = str(blob.generation)  # a retry must not switch to a newer version
+        generation = int(blob.generation)  # a retry must not switch to a newer version
         return _download_blob(blob, folder, sha256, deadline)
 
     return client.retry_until(deadline, attempt)

@@ -59,7 +59,7 @@ class ModelLoader:
             ModelRejected: If the file is not a model that can be served, or MODEL_URI has an unknown form.
         """
         self._settings = settings
-        self._is_remote = download.is_gcs_uri(settings.model_uri)
+        self._gcs_uri = download.parse_gcs_uri(settings.model_uri)
         self._segmenter: Segmenter | None = None
         self._lock = threading.Lock()  # guards the four attributes below
         self._is_loading = False
@@ -68,7 +68,7 @@ class ModelLoader:
         try:
             self._segmenter = self._load()
         except ModelNotFound as error:
-            if not self._is_remote:
+            if not self._gcs_uri:
                 raise
             self._record_failure(error)
 
@@ -108,9 +108,9 @@ class ModelLoader:
     def _load(self) -> Segmenter:
         """Download the model if necessary, and load it."""
         settings, model_file = self._settings, None
-        if self._is_remote:
+        if self._gcs_uri:
             model_download = download.ModelDownload(
-                settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s
+                self._gcs_uri, settings.model_sha256, settings.model_fetch_timeout_s
             )
             import model.segmenter  # noqa: F401  # takes as long as a download, so it runs at the same time
 
@@ -132,6 +132,6 @@ class ModelLoader:
         notes = list(segmenter.notes)
         if card.source != "embedded":
             notes.append(f"the file has no model card; its card is {card.source}; GET / shows it")
-        if notes or self._is_remote:
+        if notes or self._gcs_uri:
             model = f"model {card.name}, version {card.version}, sha256 {segmenter.sha256[:12]}"
             cloud_logging.write("WARNING" if notes else "INFO", "; ".join([model, *notes]))

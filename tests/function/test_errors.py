@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import io
+import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import flask
 import httpx
+import pytest
+from functions_framework import create_app
 from PIL import Image
 
 from model import errors
 from tests.support.function_process import serving
 from tests.support.images import encode_image
+from tests.support.paths import ROOT
 from tests.support.responses import image_of, problem_of
 
 
@@ -75,6 +81,23 @@ def test_every_response_has_the_security_headers(http: httpx.Client, sample: byt
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"
         assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+
+
+def test_an_unexpected_error_is_answered_without_internals_and_logged(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: flask.Request) -> flask.Response:
+        raise ValueError("internals")
+
+    client = create_app("run", str(ROOT / "main.py")).test_client()
+    monkeypatch.setitem(sys.modules["main"].ROUTES, ("/health", "GET"), fail)
+    capfd.readouterr()  # discard what the start has printed
+    response = client.get("/health")
+    assert (response.status_code, response.get_json()["code"]) == (500, "internal-error")
+    assert "internals" not in response.get_data(as_text=True)
+    error, request = (json.loads(line) for line in capfd.readouterr().err.splitlines())
+    assert "ValueError: internals" in error["message"]
+    assert request["code"] == "internal-error"
 
 
 def test_every_error_without_subclasses_has_a_status() -> None:

@@ -5,7 +5,9 @@ import io
 import time
 
 import pytest
-from google.api_core.exceptions import Forbidden, NotFound, ServiceUnavailable, TooManyRequests
+from google.api_core.exceptions import Forbidden, NotFound, ServiceUnavailable, TooManyRequests, Unauthorized
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
 
 from model.gcs import client
 
@@ -49,6 +51,29 @@ def test_a_failed_call_raises_a_storage_error_and_an_expected_error_itself() -> 
         client.call_storage("write", lambda _: FlakyCall(Forbidden("403"))())
     with pytest.raises(NotFound):
         client.call_storage("read", lambda _: FlakyCall(NotFound("404"))(), expected=(NotFound,))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NotFound("404"), "no such bucket, object or generation"),
+        (Unauthorized("401"), "the function's service account has no permission to read it"),
+        (OSError(28, "No space left"), "the disk is full"),
+        (client.ChecksumMismatch("the checksum differs"), "the checksum differs"),
+        (TimeoutError("no bytes\n for 20 s"), "TimeoutError: no bytes for 20 s"),
+    ],
+)
+def test_the_reason_of_an_error_is_one_line(error: Exception, reason: str) -> None:
+    assert client.describe_error(error) == reason
+
+
+def test_without_credentials_the_client_is_anonymous(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_credentials(**_: object) -> None:
+        raise DefaultCredentialsError("none")
+
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr("google.auth.default", no_credentials)
+    assert isinstance(client.new_client()._credentials, AnonymousCredentials)
 
 
 def test_a_sink_writes_counts_and_hashes_all_bytes() -> None:

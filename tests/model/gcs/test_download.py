@@ -16,6 +16,7 @@ from tests.support.paths import MODELS
 
 MODEL = (MODELS / "served" / "logit.tflite").read_bytes() + bytes(300_000)
 URI = f"gs://{MODEL_BUCKET}/red.tflite"
+OBJECT = download.GcsUri(MODEL_BUCKET, "red.tflite")
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_downloaded_model_with_another_checksum_is_rejected(bucket: GcsEmulato
 def test_a_full_disk_is_reported(bucket: GcsEmulator, tmp_path: Path) -> None:
     (tmp_path / "partial").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as error:
-        download.download_model(URI, tmp_path, "", time.monotonic() + 20)
+        download.download_model(OBJECT, tmp_path, "", time.monotonic() + 20)
     assert gcs_client.describe_error(error.value) == "the disk is full"
     assert not (tmp_path / "model.tflite").exists()
 
@@ -117,12 +118,33 @@ def test_a_failed_download_leaves_no_files(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_killed_download_process_is_reported(bucket: GcsEmulator) -> None:
+    bucket.faults["read"] = [gcs_faults.send_slowly]
+    model_download = download.ModelDownload(OBJECT, "", 30)
+    model_download._process.kill()
+    with pytest.raises(ModelNotFound, match="the download process ended with exit code -9"):
+        model_download.wait()
+
+
+@pytest.mark.parametrize(
+    ("uri", "parsed"),
+    [
+        ("model.tflite", None),
+        ("gs://bucket/folder/a.tflite", download.GcsUri("bucket", "folder/a.tflite")),
+        ("gs://bucket/a #1.tflite", download.GcsUri("bucket", "a #1.tflite")),
+        ("gs://bucket/a.tflite#12", download.GcsUri("bucket", "a.tflite", 12)),
+    ],
+)
+def test_a_uri_is_parsed(uri: str, parsed: download.GcsUri | None) -> None:
+    assert download.parse_gcs_uri(uri) == parsed
+
+
 @pytest.mark.parametrize(
     "uri", ["s3://bucket/red.tflite", "gs://bucket", "gs:///red.tflite", "https://host/red.tflite"]
 )
 def test_a_uri_without_an_object_is_rejected(uri: str) -> None:
     with pytest.raises(ModelRejected, match="MODEL_URI must be"):
-        download.is_gcs_uri(uri)
+        download.parse_gcs_uri(uri)
 
 
 def test_a_local_model_with_another_checksum_is_rejected(tmp_path: Path) -> None:

@@ -6,9 +6,15 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
+import pytest
 
+from model.errors import ModelError, ModelNotFound, ModelRejected
+from model.serving import model_loader
+from model.serving.model_loader import ModelLoader
+from model.serving.settings import Settings
 from tests.support.function_process import serving
 from tests.support.gcs_emulator import MODEL_BUCKET, GcsEmulator
 from tests.support.paths import MODELS, ROOT
@@ -43,6 +49,28 @@ def test_requests_get_503_until_the_model_can_be_downloaded(gcs: GcsEmulator, sa
             assert time.monotonic() < deadline
             time.sleep(0.5)
         assert client.get("/health").status_code == 200
+
+
+def test_a_missing_local_model_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match="there is no model at"):
+        ModelLoader(Settings(model_uri=str(tmp_path / "none.tflite")))
+
+
+def test_a_retry_that_downloads_an_invalid_model_is_reported(gcs: GcsEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_loader, "FIRST_PAUSE_S", 0.01)
+    loader = ModelLoader(Settings(model_uri=f"gs://{MODEL_BUCKET}/late.tflite"))
+    assert loader.loaded is None
+    gcs.put("late.tflite", b"\x1c\0\0\0TFL3 some text")
+    deadline = time.monotonic() + 30
+    error: ModelError = ModelNotFound()
+    while isinstance(error, ModelNotFound):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        with pytest.raises(ModelError) as raised:
+            loader.segmenter()
+        error = raised.value
+    assert isinstance(error, ModelRejected)
+    assert "log" in str(error)
 
 
 def test_a_downloaded_file_that_is_not_a_model_stops_the_start(gcs: GcsEmulator) -> None:
