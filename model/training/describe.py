@@ -13,11 +13,10 @@ from typing import Any
 
 from model.errors import ModelRejected
 from model.tflite import card as cards
-from model.tflite import loading, runtime, verify
+from model.tflite import loading, probe, runtime, verify
 from model.tflite.card import ModelCard
 from model.training import card_options, cli
 from model.training.cli import CommandError
-from model.training.measure.interpreter import Interpreter
 
 LABELS_SHOWN = 12
 
@@ -29,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise CommandError(f"there is no model at {args.model}")
     if args.write:
         with cli.silence_native_output():
-            classes = Interpreter(args.model).classes
-        write_card(args.model, merged_card(args, classes))
+            verify.read_model(args.model)
+            card = merged_card(args, probe.probe(args.model).output.channels)
+        write_card(args.model, card)
     with cli.silence_native_output():
         description = describe(args.model)
     print(json.dumps(description, indent=2) if args.json else text(description))

@@ -10,6 +10,8 @@ import pytest
 from model.errors import ModelRejected
 from model.tflite import card, runtime
 from model.training import describe
+from model.training.cli import CommandError
+from tests.support.paths import MODELS
 from tests.support.training import RunCommand, error_line
 
 
@@ -78,6 +80,33 @@ def test_a_card_is_embedded_in_a_model_without_one(model: Path) -> None:
     assert embedded is not None
     assert (embedded.name, embedded.mean, embedded.order) == ("unet", (127.5,) * 3, "BGR")
     assert embedded.labels == ("background", "class 1", "class 2")
+
+
+def test_a_card_is_embedded_in_a_model_with_other_axes(tmp_path: Path) -> None:
+    model = Path(shutil.copy(MODELS / "served" / "nchw.tflite", tmp_path))
+    describe.main([str(model), "--write", "--name", "first axis"])
+    embedded = card.read(model)
+    assert embedded is not None
+    assert (embedded.name, embedded.labels) == ("first axis", ("background", "object"))
+
+
+@pytest.mark.parametrize("name", ["classifier", "two-inputs"])
+def test_a_model_that_the_function_rejects_is_described(name: str) -> None:
+    description = describe.describe(MODELS / "refused" / f"{name}.tflite")
+    assert description["card"] is None
+    assert description["ops"]
+    (note,) = description["notes"]
+    assert note.startswith("the function rejects this model: ")
+
+
+def test_a_model_that_the_runtime_cannot_load_is_rejected() -> None:
+    with pytest.raises(ModelRejected, match="needs the op Betainc"):
+        describe.describe(MODELS / "refused" / "custom-op.tflite")
+
+
+def test_a_missing_model_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="there is no model at"):
+        describe.main([str(tmp_path / "none.tflite")])
 
 
 def test_an_invalid_card_changes_nothing(model: Path, run_command: RunCommand) -> None:

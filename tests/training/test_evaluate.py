@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.training import evaluate
+from model.errors import ModelRejected
+from model.tflite.card import ModelCard
+from model.training import describe, evaluate
 from model.training.cli import CommandError
 from model.training.measure import latency
 from tests.support.training import CARD
@@ -104,6 +107,17 @@ def test_a_model_with_too_few_classes_is_rejected(
     keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(image)).save(tmp_path / "m.keras")
     with pytest.raises(CommandError, match=r"class ids that m\.keras, with 2 classes, does not have"):
         evaluate.main([*map(str, [tmp_path / "m.keras", "--photos", discs[0], "--masks", discs[1], "--all"])])
+
+
+def test_a_model_with_letterboxing_or_other_labels_is_rejected(
+    converted: Path, discs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    photos = ["--photos", discs[0], "--masks", discs[1], "--all"]
+    for values, message in (({"fit": "letterbox"}, "letterboxing"), ({"labels": ["a", "b"]}, "has 2 classes")):
+        model = Path(shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "m.tflite"))
+        describe.write_card(model, ModelCard().with_values({"labels": ["a", "b", "c"], **values}))
+        with pytest.raises(ModelRejected, match=message):
+            evaluate.main([*map(str, [model, *photos])])
 
 
 def test_a_failed_measurement_is_reported_with_its_reason(tmp_path: Path) -> None:

@@ -113,6 +113,11 @@ def test_invalid_names_are_rejected(model: Path, options: list[str], message: st
         publish.main([str(model), *options])
 
 
+def test_a_missing_model_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="there is no model at"):
+        publish.main([str(tmp_path / "none.tflite"), "gs://shelf"])
+
+
 def test_a_model_without_a_card_is_not_published(tmp_path: Path) -> None:
     (tmp_path / "bare.tflite").write_bytes(b"\x1c\0\0\0TFL3")
     with pytest.raises(CommandError, match="has no card"):

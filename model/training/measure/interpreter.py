@@ -43,9 +43,7 @@ class Interpreter:
         self.input, self.output = probed.input, probed.output
         if self.input.axes != "NHWC" or self.input.channels != 3 or self.input.size_wh is None:
             shape = list(self.input.shape)
-            raise ModelRejected(
-                f"the input of {file.name} has the shape {shape}; only (1, height, width, 3) is supported"
-            )
+            raise ModelRejected(f"the input of {file.name} has the shape {shape}; it must be (1, height, width, 3)")
         self.input_wh = self.input.size_wh
         self.classes = self.output.channels
         self._interpreter = probed.interpreter

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.errors import ModelRejected
+from model.training.measure.interpreter import Interpreter
+from tests.support.paths import MODELS
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"), [("probability", 1), ("flat-classes", 4), ("int8-classes", 4), ("no-channel", 1)]
+)
+def test_the_output_has_the_axes_of_a_photo_and_its_classes(name: str, classes: int) -> None:
+    model = Interpreter(MODELS / "served" / f"{name}.tflite")
+    assert (model.input_wh, model.classes) == ((40, 24), classes)
+    output = model(np.zeros((1, 24, 40, 3), np.float32))
+    assert output.dtype == np.float32
+    assert output.shape == (1, 24, 40, classes)
+
+
+@pytest.mark.parametrize("name", ["nchw", "grey", "dynamic"])
+def test_other_inputs_than_one_colour_photo_of_fixed_size_are_rejected(name: str) -> None:
+    with pytest.raises(ModelRejected, match=r"it must be \(1, height, width, 3\)"):
+        Interpreter(MODELS / "served" / f"{name}.tflite")
+
+
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Interpreter(tmp_path / "none.tflite")
