@@ -61,8 +61,7 @@ def load(file: Path, interpreters: int) -> LoadedModel:
     tables = verify.read_model(file)
     embedded = cards.read_values(file) or {}
     stated = ModelCard().with_values(embedded)  # an invalid card is rejected before the runtime loads the model
-    class_count = len(stated.labels) if "labels" in embedded else None
-    probed = probe(file, TensorHints(stated.input_size, stated.output, stated.output_size, class_count))
+    probed = probe(file, tensor_hints(stated, embedded))
     pool = InterpreterPool(probed, interpreters)
     if embedded.keys() >= SUFFICIENT_FIELDS:
         background = {"background": infer_card.background(stated.labels)}
@@ -70,6 +69,17 @@ def load(file: Path, interpreters: int) -> LoadedModel:
     else:
         card, notes = _complete_card(file, tables, probed, pool, embedded)
     return LoadedModel(pool, probed.input, probed.output, _fit_to_tensors(card, probed), notes)
+
+
+def tensor_hints(stated: ModelCard, embedded: dict[str, Any]) -> TensorHints:
+    """Return what an embedded card states about the tensors.
+
+    Args:
+        stated: The card, with defaults for the fields that it leaves out.
+        embedded: The fields that it has.
+    """
+    class_count = len(stated.labels) if "labels" in embedded else None
+    return TensorHints(stated.input_size, stated.output, stated.output_size, class_count)
 
 
 def _complete_card(

@@ -28,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise CommandError(f"there is no model at {args.model}")
     if args.write:
         with cli.silence_native_output():
-            verify.read_model(args.model)
-            card = merged_card(args, probe.probe(args.model).output.channels)
+            card = merged_card(args)
         write_card(args.model, card)
     with cli.silence_native_output():
         description = describe(args.model)
@@ -137,22 +136,27 @@ def associated_files(file: Path) -> dict[str, list[str]]:
         return {name: _first_lines(archive.read(name)) if name.endswith(".txt") else [] for name in archive.namelist()}
 
 
-def merged_card(args: argparse.Namespace, classes: int) -> ModelCard:
+def merged_card(args: argparse.Namespace) -> ModelCard:
     """Return the card that the options describe, with the model's own card for what they leave open.
 
     Args:
         args: The command line.
-        classes: Channels of the model's output.
 
     Returns:
-        The card to embed. The model's own card is ignored if --card is given.
+        The card to embed. The model's own card is ignored if --card is given, or if the function rejects the model.
 
     Raises:
         CommandError: If the number of labels does not fit the model.
-        ModelRejected: If a value is invalid.
+        ModelRejected: If a value is invalid, or the runtime cannot load the model.
     """
+    verify.read_model(args.model)  # the runtime may crash on a damaged file
+    base: ModelCard | None = None
+    try:
+        loaded = loading.load(args.model, 1)
+        base, classes = loaded.card, loaded.output.channels
+    except ModelRejected:
+        classes = probe.probe(args.model).output.channels
     card = card_options.build_card(args, args.model, classes)
-    base, _ = read_card(args.model)
     if base is None or args.card:
         return card
     values = card_options.card_values(args)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.errors import ModelRejected
+from model.tflite.card import ModelCard
+from model.training import describe
 from model.training.measure.interpreter import Interpreter
 from tests.support.paths import MODELS
 
@@ -19,6 +22,13 @@ def test_the_output_has_the_axes_of_a_photo_and_its_classes(name: str, classes: 
     output = model(np.zeros((1, 24, 40, 3), np.float32))
     assert output.dtype == np.float32
     assert output.shape == (1, 24, 40, classes)
+
+
+def test_the_output_is_the_one_that_the_card_selects(tmp_path: Path) -> None:
+    file = Path(shutil.copy(MODELS / "served" / "several.tflite", tmp_path))
+    assert Interpreter(file).output.index == 2
+    describe.write_card(file, ModelCard(output=1))
+    assert Interpreter(file).output.index == 1
 
 
 @pytest.mark.parametrize("name", ["nchw", "grey", "dynamic"])

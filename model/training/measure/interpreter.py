@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from model.errors import ModelRejected
 from model.image import score_map
-from model.tflite import probe, runtime, verify
+from model.tflite import card as cards
+from model.tflite import loading, probe, runtime, verify
+from model.tflite.card import ModelCard
 
 
 class Interpreter:
@@ -38,7 +40,8 @@ class Interpreter:
         if not file.is_file():
             raise FileNotFoundError(2, "no such file", str(file))
         verify.read_model(file)
-        probed = probe.probe(file)
+        embedded = cards.read_values(file) or {}
+        probed = probe.probe(file, loading.tensor_hints(ModelCard().with_values(embedded), embedded))
         self.runtime, self.xnnpack = runtime.RUNTIME, probed.xnnpack
         self.input, self.output = probed.input, probed.output
         if self.input.axes != "NHWC" or self.input.channels != 3 or self.input.size_wh is None:
