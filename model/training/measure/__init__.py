@@ -1,4 +1,6 @@
-"""Measuring a model: its masks on photos (`evaluation`), its latency and memory (`latency`), and the `report`.
+"""Measuring a model.
 
-`model_input` and `interpreter` run a model as the function does; `metrics` compares two masks.
+`evaluation` compares its masks with the true ones by the `metrics`, also by group of photos in `groups`; `latency`
+measures latency and memory; `report` writes the results. `model_input` and `interpreter` run a model as the function
+does.
 """
