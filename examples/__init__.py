@@ -1,1 +1,1 @@
-"""Examples of the client."""
+"""Programs that use the client."""

@@ -92,9 +92,8 @@ class ModelCard:
         """
         values = {name: _to_tuples(value) for name, value in values.items()}
         try:
-            labels = values.get("labels", self.labels)
-            if "palette" not in values and isinstance(labels, tuple) and len(labels) != len(self.palette):
-                values["palette"] = voc_palette(len(labels))
+            if "palette" not in values and len(values.get("labels", self.labels)) != len(self.palette):
+                values["palette"] = voc_palette(len(values["labels"]))
             card = replace(self, **values)
             card._check()
         except (TypeError, ValueError) as error:
@@ -117,26 +116,23 @@ class ModelCard:
         for name in ("name", "version", "description", "licence"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a string")
-        for name in ("labels", "palette", "mean", "std", "fill"):
-            if not isinstance(getattr(self, name), tuple):
-                raise TypeError(f"{name} must be a list")
         if len(self.mean) not in (1, 3) or len(self.std) not in (1, 3) or 0 in self.std:
             raise ValueError(
                 "mean and std must have three numbers each, or one for all channels, and std must not be 0"
             )
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in (*self.mean, *self.std)):
             raise ValueError("mean and std must be finite numbers")
-        if not isinstance(self.threshold, (int, float)) or not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold must be a number above 0 and at most 1, not {self.threshold!r}")
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold must be above 0 and at most 1, not {self.threshold}")
         self._check_classes()
         self._check_sizes()
 
     def _check_classes(self) -> None:
         count = len(self.labels)
+        if not isinstance(self.labels, tuple) or not 2 <= count <= 256 or len(set(self.labels)) != count:
+            raise ValueError("labels must be 2 to 256 different names")
         if not all(isinstance(label, str) for label in self.labels):
             raise TypeError("labels must be strings")
-        if not 2 <= count <= 256 or len(set(self.labels)) != count:
-            raise ValueError("labels must be 2 to 256 different names")
         if self.background is not None and self.background not in range(len(self.labels)):
             raise ValueError(f"background must be a class id or null, not {self.background!r}")
         if len(self.labels) == 2 and self.background is None:
@@ -144,16 +140,13 @@ class ModelCard:
         if len(self.palette) != len(self.labels):
             raise ValueError(f"palette has {len(self.palette)} colours for {len(self.labels)} labels")
         for colour in (*self.palette, self.fill):
-            if not isinstance(colour, tuple) or len(colour) != 3 or not all(value in range(256) for value in colour):
+            if len(colour) != 3 or not all(value in range(256) for value in colour):
                 raise ValueError("each colour of palette and fill must be three integers from 0 to 255")
 
     def _check_sizes(self) -> None:
         for name in ("input_size", "output_size"):
             size = getattr(self, name)
-            if size is None:
-                continue
-            sides = range(1, SIDE_LIMIT_PX + 1)
-            if not isinstance(size, tuple) or len(size) != 2 or not all(side in sides for side in size):
+            if size is not None and (len(size) != 2 or not all(side in range(1, SIDE_LIMIT_PX + 1) for side in size)):
                 raise ValueError(f"{name} must be a width and a height, each from 1 to {SIDE_LIMIT_PX}")
         if not isinstance(self.output, str | int | None):
             raise TypeError("output must be the name or the index of an output")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from model.tflite.card import ModelCard
+from model.tflite.card import ModelCard, voc_palette
 from model.training import card_options, cli
 from model.training.cli import CommandError
 from model.training.data import download, masks, samples, split
@@ -137,7 +137,8 @@ def picture(dataset: Dataset) -> Image.Image:
         An RGB image of up to TILES photos, taken at equal distances.
     """
     chosen = dataset.samples[:: max(1, len(dataset.samples) // TILES)][:TILES]
-    card = ModelCard().with_values({"labels": card_options.default_labels(dataset.classes)})
+    labels = card_options.default_labels(dataset.classes)
+    card = ModelCard(labels=labels, palette=((0, 0, 0), *voc_palette(dataset.classes)[1:]))
     columns = min(TILE_COLUMNS, len(chosen))
     image = Image.new("RGB", (columns * TILE_PX, -(-len(chosen) // columns) * TILE_PX), "white")
     canvas = ImageDraw.Draw(image)

@@ -1,4 +1,4 @@
-"""A small U-Net like that of the Keras example on Oxford-IIIT Pet: Xception blocks, then transposed convolutions."""
+"""A U-Net of the kind that the Keras example on Oxford-IIIT Pet builds: Xception's blocks down, transposed ones up."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ from typing import Any
 
 
 def build(keras: Any, side_px: int, classes: int, widths: tuple[int, ...] = (16, 24)) -> Any:
-    """Build the network.
+    """Build it under Keras 2 or 3.
 
-    Args:
-        keras: The module of Keras 2 or 3.
-        side_px: Side of the square input.
-        classes: Number of classes.
-        widths: Channels of the blocks from fine to coarse.
-
-    Returns:
-        A model from pixel values of 0-255, (N, side, side, 3), to a softmax over the classes.
+    returns: a model from pixels of 0-255, (N, side, side, 3), to a softmax over the classes
     """
     layers = keras.layers
 

@@ -1,5 +1,1 @@
-"""Fitting the network.
-
-`schedule` plans a run, `initial_weights` loads what it starts from, `trainer` has the training loop, with its `losses`,
-and `history` records its results.
-"""
+"""Fitting the network: the `schedule` of a run, the training loop in `trainer`, its `losses` and its `history`."""

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model.tflite.card import ModelCard
+from model.tflite.card import ModelCard, voc_palette
 from model.training import cli
 from model.training.cli import CommandError
 from model.training.data.augment import Mixture
@@ -257,7 +257,8 @@ def plain_model(model: keras.Model, phase: Phase, classes: int) -> keras.Model:
 
 def card(name: str, labels: tuple[str, ...]) -> ModelCard:
     """Return the model card of a model of this network, with its normalization."""
-    return ModelCard().with_values({"name": name, "labels": labels, "mean": (MEAN,) * 3, "std": (STD,) * 3})
+    palette = ModelCard().palette if len(labels) == 2 else voc_palette(len(labels))
+    return ModelCard(name=name, labels=labels, palette=palette, mean=(MEAN,) * 3, std=(STD,) * 3)
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -1,6 +1,4 @@
-"""Measuring a model.
+"""Measuring a model: its masks on photos (`evaluation`), its latency and memory (`latency`), and the `report`.
 
-`evaluation` compares its masks with the true ones by the `metrics`, also by group of photos in `groups`; `latency`
-measures latency and memory; `report` writes the results. `model_input` and `interpreter` run a model as the function
-does.
+`model_input` and `interpreter` run a model as the function does; `metrics` compares two masks.
 """

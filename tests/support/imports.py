@@ -1,0 +1,79 @@
+"""The import graph of the repository's own modules."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tests.support.paths import ROOT
+
+
+def python_files(*folders: str) -> list[Path]:
+    """Return the Python files of main.py and of these folders of the repository."""
+    return [ROOT / "main.py", *(file for folder in folders for file in sorted((ROOT / folder).rglob("*.py")))]
+
+
+def deployed_files() -> list[Path]:
+    """Return the Python files that are deployed."""
+    return [file for file in python_files("model") if "training" not in file.parts]
+
+
+def module_name(file: Path) -> str:
+    """Return the dotted name of a module, that of the package for an `__init__.py`."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_names(file: Path, top_level_only: bool = False) -> set[str]:
+    """Return the dotted names of everything that a file imports, of modules as well as of what is in them.
+
+    Args:
+        file: The module.
+        top_level_only: Leave out imports in functions, and those for type checking.
+    """
+    tree = ast.parse(file.read_text())
+    names: set[str] = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = _absolute_package(file, node)
+            names |= {package, *(f"{package}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def _absolute_package(file: Path, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    parents = file.relative_to(ROOT).parts[: -node.level]
+    return ".".join([*parents, *filter(None, [node.module])])
+
+
+def import_graph(files: list[Path], top_level_only: bool = False) -> dict[str, set[str]]:
+    """Return which of the files' modules each of them imports, without the packages that it is in itself."""
+    modules = {module_name(file): file for file in files}
+    return {
+        name: {
+            imported
+            for imported in imported_names(file, top_level_only) & modules.keys()
+            if not f"{name}.".startswith(f"{imported}.")
+        }
+        for name, file in modules.items()
+    }
+
+
+def find_cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one import cycle; none if there is none."""
+    done: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return []
+        for imported in sorted(graph[module]):
+            if cycle := visit(imported, [*path, module]):
+                return cycle
+        done.add(module)
+        return []
+
+    return next((cycle for module in graph if (cycle := visit(module, []))), [])
