@@ -90,6 +90,16 @@ def test_a_card_is_embedded_in_a_model_with_other_axes(tmp_path: Path) -> None:
     assert (embedded.name, embedded.labels) == ("first axis", ("background", "object"))
 
 
+def test_an_invalid_card_is_replaced(tmp_path: Path) -> None:
+    model = Path(shutil.copy(MODELS / "served" / "logit.tflite", tmp_path))
+    with zipfile.ZipFile(model, "a") as archive:
+        archive.writestr(card.MEMBER, "{")
+    describe.main([str(model), "--write", "--name", "repaired"])
+    embedded = card.read(model)
+    assert embedded is not None
+    assert embedded.name == "repaired"
+
+
 @pytest.mark.parametrize("name", ["classifier", "two-inputs"])
 def test_a_model_that_the_function_rejects_is_described(name: str) -> None:
     description = describe.describe(MODELS / "refused" / f"{name}.tflite")

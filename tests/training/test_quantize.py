@@ -163,6 +163,12 @@ def test_integer_recipes_need_readable_photos(tmp_path: Path, unets: dict[str, P
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
 
 
+def test_all_recipes_need_a_folder(unets: dict[str, Path], discs: tuple[Path, Path], tmp_path: Path) -> None:
+    options = ["--recipe", "all", "--photos", str(discs[0]), "--out", str(tmp_path / "m.tflite")]
+    with pytest.raises(CommandError, match="--out must be a folder"):
+        quantize.main([str(unets["BGR"]), *options])
+
+
 def test_a_wrong_number_of_classes_is_rejected(unets: dict[str, Path]) -> None:
     with pytest.raises(CommandError, match="has 2 classes"):
         quantize.main([str(unets["BGR"]), "--classes", "background,disc"])

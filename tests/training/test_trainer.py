@@ -50,6 +50,19 @@ def test_an_interrupted_run_ends_like_one_that_was_not_interrupted(
     assert [row["epoch"] for row in histories[0]] == [row["epoch"] for row in histories[1]] == ["2", "3", "4", "5", "6"]
 
 
+def test_a_finished_run_is_not_trained_again(drawn: tuple[Path, Path], tmp_path: Path) -> None:
+    train.main(train_arguments(drawn, tmp_path, "--epochs", 1))
+    before = (tmp_path / "checkpoint.npz").stat().st_mtime_ns
+    train.main(train_arguments(drawn, tmp_path, "--epochs", 1))
+    assert (tmp_path / "checkpoint.npz").stat().st_mtime_ns == before
+
+
+def test_a_checkpoint_of_version_1_is_rejected(drawn: tuple[Path, Path], tmp_path: Path) -> None:
+    np.savez(tmp_path / "checkpoint.npz", told="{}", epoch=1)
+    with pytest.raises(CommandError, match="of a run with other options or photos"):
+        train.main(train_arguments(drawn, tmp_path, "--epochs", 1))
+
+
 def test_a_checkpoint_of_a_run_with_other_options_is_rejected(drawn: tuple[Path, Path], tmp_path: Path) -> None:
     train.main(train_arguments(drawn, tmp_path, "--epochs", 1))
     with pytest.raises(CommandError, match="of a run with other options or photos"):
