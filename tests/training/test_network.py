@@ -21,7 +21,7 @@ def test_a_file_in_another_format_is_rejected(tmp_path: Path) -> None:
 
 
 def test_a_file_with_other_classes_is_rejected(tmp_path: Path) -> None:
-    parts = (imagenet_weights.MAGIC_NUMBER, 1001, {}, Path)
+    parts: tuple[object, ...] = (imagenet_weights.MAGIC_NUMBER, 1001, {}, Path)
     (tmp_path / "weights.pth").write_bytes(b"".join(map(pickle.dumps, parts)))
     with pytest.raises(pickle.UnpicklingError, match=r"must not refer to pathlib"):
         imagenet_weights.read(tmp_path / "weights.pth")
