@@ -12,7 +12,7 @@ from model.training.data.samples import Sample
 
 
 def ring() -> Image.Image:
-    """A square object of 40 px, a border of 8 px around it that nobody classified, and background."""
+    """A square object of 40 px, an unlabelled border of 8 px around it, and background."""
     ids = np.zeros((120, 120), np.uint8)
     ids[32:88, 32:88] = UNLABELLED
     ids[40:80, 40:80] = 1

@@ -83,14 +83,14 @@ def test_train_and_evaluate_use_the_same_three_parts(tmp_path: Path) -> None:
     parts = {part: {s.name for s in training if split.part_of(s.name) == part} for part in split.PARTS}
     assert parts["training"] == {s.name for s in training}
     assert any(s.mask_file is None for s in training)
-    found = {
+    by_part = {
         part: evaluate.read_photos(args_of(evaluate.arguments(), "m.h5", *folders, "--part", part))
         for part in ("validation", "test")
     }
-    assert {s.name for s in found["validation"][0]} == {s.name for s in held}
-    for part, (with_object, negatives) in found.items():
+    assert {s.name for s in by_part["validation"][0]} == {s.name for s in held}
+    for part, (with_object, negatives) in by_part.items():
         assert {split.part_of(s.name) for s in [*with_object, *negatives]} == {part}
-    everything = [s.name for s in training] + [s.name for pair in found.values() for side in pair for s in side]
+    everything = [s.name for s in training] + [s.name for pair in by_part.values() for side in pair for s in side]
     assert len(everything) == len(set(everything)) == 80
 
 
