@@ -23,16 +23,10 @@ def module_name(file: Path) -> str:
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported_names(file: Path, top_level_only: bool = False) -> set[str]:
-    """Return the dotted names of everything that a file imports, of modules as well as of what is in them.
-
-    Args:
-        file: The module.
-        top_level_only: Leave out imports in functions, and those for type checking.
-    """
-    tree = ast.parse(file.read_text())
+def imported_names(file: Path) -> set[str]:
+    """Return the dotted names of everything that a file imports, of modules as well as of what is in them."""
     names: set[str] = set()
-    for node in tree.body if top_level_only else ast.walk(tree):
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -48,32 +42,12 @@ def _absolute_package(file: Path, node: ast.ImportFrom) -> str:
     return ".".join([*parents, *filter(None, [node.module])])
 
 
-def import_graph(files: list[Path], top_level_only: bool = False) -> dict[str, set[str]]:
+def import_graph(files: list[Path]) -> dict[str, set[str]]:
     """Return which of the files' modules each of them imports, without the packages that it is in itself."""
     modules = {module_name(file): file for file in files}
     return {
         name: {
-            imported
-            for imported in imported_names(file, top_level_only) & modules.keys()
-            if not f"{name}.".startswith(f"{imported}.")
+            imported for imported in imported_names(file) & modules.keys() if not f"{name}.".startswith(f"{imported}.")
         }
         for name, file in modules.items()
     }
-
-
-def find_cycle(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules of one import cycle; none if there is none."""
-    done: set[str] = set()
-
-    def visit(module: str, path: list[str]) -> list[str]:
-        if module in path:
-            return [*path[path.index(module) :], module]
-        if module in done:
-            return []
-        for imported in sorted(graph[module]):
-            if cycle := visit(imported, [*path, module]):
-                return cycle
-        done.add(module)
-        return []
-
-    return next((cycle for module in graph if (cycle := visit(module, []))), [])
