@@ -162,11 +162,13 @@ class Segmenter:
             "description": card.description,
             "licence": card.licence,
             "card": card.source,
+            "card_sources": self.model.sources,
             "notes": self.notes,
             "input": self._describe_input(),
             "output": self._describe_output(),
             "activation": card.activation,
             "threshold": card.threshold,
+            "thresholds": card.thresholds,
             "background": card.background,
             "classes": [{"id": i, "name": name, "colour": card.palette[i]} for i, name in enumerate(card.labels)],
             "runtime": runtime.RUNTIME,
@@ -176,7 +178,7 @@ class Segmenter:
         input_wh = self.model.input.size_for(photo.size_wh)
         output = self._infer(interpreter, photo.pixels, input_wh)
         height, width = photo.pixels.shape[:2]
-        box = preprocess.photo_box((width, height), input_wh, self.card.fit)
+        box = preprocess.photo_box((width, height), input_wh, self.card.fit, self.card.border)
         return score_map.from_output(output, self.model.output, self.card, input_wh, box)
 
     def _infer(self, interpreter: Any, pixels: NDArray[np.uint8], input_wh: tuple[int, int]) -> NDArray[Any]:
@@ -193,7 +195,7 @@ class Segmenter:
             "dtype": spec.dtype.name,
             "scale": spec.scale,
             "zero_point": spec.zero_point,
-            **{name: getattr(self.card, name) for name in ("order", "mean", "std", "fit", "fill")},
+            **{name: getattr(self.card, name) for name in ("order", "mean", "std", "fit", "fill", "border")},
         }
 
     def _describe_output(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.image import resize, tiling
+from model.image.activation import apply_activation
 from model.image.resize import Box
 from model.tflite.card import ModelCard
 from model.tflite.tensor_specs import OutputSpec
@@ -21,7 +22,6 @@ from model.tflite.tensor_specs import OutputSpec
 SOFT_EDGE = 0.2  # range of scores around the threshold over which a cutout fades from transparent to opaque
 BAND_PX = 256  # rows enlarged at once: a band stays in the processor's cache, which halves the time
 TILE_PX = 256  # side of the tiles in which many classes are compared: this bounds the memory
-EXPONENT_LIMIT = 80.0  # exp() overflows float32 above 88
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,25 @@ def from_output(
         The scores of the photo.
     """
     values = to_hwk(output, spec, input_wh)
-    scores = apply_activation(values if card.activation == "ids" else spec.dequantize(values), card)
-    x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
-    left, top, right, bottom = photo_box
+    return from_values(values if card.activation == "ids" else spec.dequantize(values), card, input_wh, photo_box)
+
+
+def from_values(values: NDArray[Any], card: ModelCard, input_wh: tuple[int, int], photo_box: Box) -> ScoreMap:
+    """Interpret the model's output, rearranged and dequantized.
+
+    Args:
+        values: As for `apply_activation`.
+        card: What the values mean.
+        input_wh: Width and height of the input that the output belongs to.
+        photo_box: The part of that input that shows the photo, in its pixels.
+
+    Returns:
+        The scores of the photo.
+    """
+    scores = apply_activation(values, card)
+    border = card.border
+    x, y = scores.shape[1] / (input_wh[0] - 2 * border), scores.shape[0] / (input_wh[1] - 2 * border)
+    left, top, right, bottom = (side - border for side in photo_box)
     return ScoreMap(scores, card.background, (left * x, top * y, right * x, bottom * y))
 
 
@@ -209,29 +225,6 @@ def to_hwk(output: NDArray[Any], spec: OutputSpec, input_wh: tuple[int, int]) ->
     if "K" not in axes:
         return values[..., np.newaxis]
     return values.transpose([axes.index(axis) for axis in "HWK"])
-
-
-def apply_activation(values: NDArray[Any], card: ModelCard) -> NDArray[Any]:
-    """Apply the activation that the card names to the model's output.
-
-    Args:
-        values: float32 (h, w, K); for the activation "ids", class ids (h, w, 1) of any dtype.
-        card: The card; it names the activation.
-
-    Returns:
-        float32 (h, w, K) scores, 0 to 1. For "ids", uint8 (h, w) class ids, where an id without a label becomes the
-        background.
-    """
-    if card.activation == "ids":
-        ids = values[..., 0]
-        known = (ids >= 0) & (ids < len(card.labels))
-        return np.where(known, ids, card.background or 0).astype(np.uint8)
-    if card.activation == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-values.clip(-EXPONENT_LIMIT, EXPONENT_LIMIT))))
-    if card.activation == "softmax":
-        powers = np.exp(values - values.max(axis=-1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-    return values
 
 
 def threshold_level(threshold: float) -> int:

@@ -10,6 +10,7 @@ import json
 import math
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ MEMBER_LIMIT_BYTES = 1 << 20
 SIDE_LIMIT_PX = 4096
 ACTIVATIONS = ("none", "sigmoid", "softmax", "ids")
 FITS = ("stretch", "letterbox")
+LATER_FIELDS = {"thresholds": None, "border": 0}  # that version 1 does not know, with their defaults
 
 Colour = tuple[int, int, int]
 
@@ -45,9 +47,12 @@ class ModelCard:
         output_size: Width and height of a flattened output, if they are not those of the input.
         activation: What the output still needs: "none", "sigmoid" or "softmax"; "ids" if it holds class ids.
         threshold: Score, above 0 to 1, from which on a pixel is object, for a model of two classes.
+        thresholds: The same for each class but the background, for a model of several scores that are independent of
+            each other and without a channel for the background; None for `threshold` for each.
+        border: Pixels on each side of the input that the output does not cover, as in a network with valid padding.
         description: What the model segments.
         licence: Licence of the model.
-        source: Origin of the card: "embedded", "metadata" or "inferred".
+        source: Origin of the card as a whole: "embedded", "metadata" or "inferred".
     """
 
     name: str = "model"
@@ -65,6 +70,8 @@ class ModelCard:
     output_size: tuple[int, int] | None = None
     activation: str = "none"
     threshold: float = 0.5
+    thresholds: tuple[float, ...] | None = None
+    border: int = 0
     description: str = ""
     licence: str = ""
     source: str = "inferred"
@@ -122,8 +129,13 @@ class ModelCard:
             )
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in (*self.mean, *self.std)):
             raise ValueError("mean and std must be finite numbers")
-        if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold must be above 0 and at most 1, not {self.threshold}")
+        for threshold in (self.threshold, *(self.thresholds or ())):
+            if not 0 < threshold <= 1:
+                raise ValueError(f"threshold must be above 0 and at most 1, not {threshold}")
+        if self.thresholds is not None and len(self.thresholds) != len(self.labels) - 1:
+            raise ValueError(
+                f"thresholds must be {len(self.labels) - 1} numbers, one for each class but the background"
+            )
         self._check_classes()
         self._check_sizes()
 
@@ -148,14 +160,23 @@ class ModelCard:
             size = getattr(self, name)
             if size is not None and (len(size) != 2 or not all(side in range(1, SIDE_LIMIT_PX + 1) for side in size)):
                 raise ValueError(f"{name} must be a width and a height, each from 1 to {SIDE_LIMIT_PX}")
+        if self.border not in range(SIDE_LIMIT_PX // 2):
+            raise ValueError(f"border must be a number of pixels from 0 to {SIDE_LIMIT_PX // 2 - 1}, not {self.border}")
         if not isinstance(self.output, str | int | None):
             raise TypeError("output must be the name or the index of an output")
 
-    def to_json(self) -> str:
-        """Return the card as indented JSON, without `source`, which is not part of the file."""
+    def to_json(self, names: Collection[str] | None = None) -> str:
+        """Return the card as indented JSON, without `source`, which is not part of the file.
+
+        Args:
+            names: Names of the fields to write. If None, all of version 1, and the later ones that are not at their
+                defaults, so that functions of version 1 read the cards that they can apply.
+        """
         values = asdict(self)
         del values["source"]
-        return json.dumps(values, indent=2)
+        if names is None:
+            names = [name for name in values if name not in LATER_FIELDS or values[name] != LATER_FIELDS[name]]
+        return json.dumps({name: value for name, value in values.items() if name in names}, indent=2)
 
 
 def read(file: Path) -> ModelCard | None:
@@ -249,12 +270,13 @@ def _voc_colour(number: int) -> Colour:
     return red, green, blue
 
 
-def embed(file: Path, card: ModelCard) -> None:
+def embed(file: Path, card: ModelCard, names: Collection[str] | None = None) -> None:
     """Embed a card in a .tflite, in the archive at its end.
 
     Args:
         file: The .tflite, which is changed in place.
         card: The card.
+        names: Names of the fields to embed, as for `to_json`.
 
     Raises:
         ValueError: If the file has a card.
@@ -262,7 +284,7 @@ def embed(file: Path, card: ModelCard) -> None:
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
         if MEMBER in archive.namelist():
             raise ValueError(f"{file.name} already has a card")
-        archive.writestr(zipfile.ZipInfo(MEMBER, (1980, 1, 1, 0, 0, 0)), card.to_json())
+        archive.writestr(zipfile.ZipInfo(MEMBER, (1980, 1, 1, 0, 0, 0)), card.to_json(names))
 
 
 def _to_tuples(value: Any) -> Any:

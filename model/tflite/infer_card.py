@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,9 @@ PASSTHROUGH_OPS = frozenset(
         BuiltinOp.QUANTIZE,
     }
 )
+NEAR_PROBABILITIES = (-0.5, 1.5)  # the range of scores of a linear output that was trained on 0 and 1
+NEAR_SHARE = 0.9  # of the scores that must lie in it
+TEXTURED = (0, 3)  # indices of the probe images that are not of one colour
 PASSTHROUGH_LIMIT = 12  # the most operators to follow back from the output
 
 Infer = Callable[[NDArray[np.uint8], ModelCard], NDArray[np.float32]]
@@ -110,6 +113,29 @@ def class_count(output: OutputSpec, producer: ProducerOp) -> int | None:
     return 2 if count == 1 else count
 
 
+def has_independent_scores(output: OutputSpec, producer: ProducerOp) -> bool:
+    """Return whether the output has several channels, each the sigmoid of its own logit."""
+    return output.channels > 1 and producer.code == BuiltinOp.LOGISTIC
+
+
+def labels_of_output(output: OutputSpec, producer: ProducerOp, metadata_labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a label for each class of an output.
+
+    Scores that are independent of each other are those of objects; the background is a class without a channel,
+    unless the metadata names a channel so.
+
+    Args:
+        output: The output.
+        producer: The operator that produces it.
+        metadata_labels: As for `labels`.
+    """
+    count = class_count(output, producer)
+    if has_independent_scores(output, producer):
+        is_complete = len(metadata_labels) == count and named_background(metadata_labels) is not None
+        count = output.channels + (0 if is_complete else 1)
+    return labels(count, metadata_labels)
+
+
 def labels(count: int | None, metadata_labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return a label for each class: those of the metadata if they fit, else numbered ones.
 
@@ -134,7 +160,12 @@ def numbered_labels(count: int) -> tuple[str, ...]:
 
 def background(names: tuple[str, ...]) -> int:
     """Return the class that is the background, by its label; the first one if no label says so."""
-    return next((i for i, name in enumerate(names) if _is_background(name.strip())), 0)
+    return named_background(names) or 0
+
+
+def named_background(names: tuple[str, ...]) -> int | None:
+    """Return the class that is the background by its label; None if no label says so."""
+    return next((i for i, name in enumerate(names) if _is_background(name.strip())), None)
 
 
 def _is_background(label: str) -> bool:
@@ -186,18 +217,31 @@ def activation(
     """
     if holds_class_ids(output, producer):
         return "ids"
-    if producer.code == BuiltinOp.LOGISTIC and output.channels == 1:
+    if producer.code == BuiltinOp.LOGISTIC:
         return "none"
     tolerance = PROBABILITY_TOLERANCE + output.scale
-    for image in probe_images(input_wh):
+    images = probe_images(input_wh)
+    for image in images:
         scores = infer(image, card)
         in_range = scores.min() >= -tolerance and scores.max() <= 1 + tolerance
         if output.channels == 1:
             if not in_range:
-                return "sigmoid"
+                return "none" if lie_near_probabilities([infer(images[i], card) for i in TEXTURED]) else "sigmoid"
         elif not in_range or np.abs(scores.sum(axis=-1) - 1).max() > tolerance * output.channels:
             return "softmax"
     return "none"
+
+
+def lie_near_probabilities(scores: Sequence[NDArray[np.float32]]) -> bool:
+    """Return whether scores are those of a linear output that was trained on 0 and 1, rather than logits.
+
+    The former stay near 0 to 1, the latter spread far beyond.
+
+    Args:
+        scores: Any shape each, of one channel.
+    """
+    low, high = NEAR_PROBABILITIES
+    return float(np.mean([np.mean((values >= low) & (values <= high)) for values in scores])) >= NEAR_SHARE
 
 
 def probe_images(size_wh: tuple[int, int]) -> list[NDArray[np.uint8]]:

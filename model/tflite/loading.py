@@ -10,22 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from model.errors import InferenceFailed, ModelRejected
-from model.image import preprocess, score_map
+from model.errors import ModelRejected
 from model.tflite import card as cards
-from model.tflite import infer_card, metadata, runtime, verify
+from model.tflite import complete_card, verify
 from model.tflite.card import ModelCard
-from model.tflite.flatbuffer import Table
-from model.tflite.infer_card import ProducerOp
 from model.tflite.pool import InterpreterPool
 from model.tflite.probe import ProbedModel, TensorHints, probe
 from model.tflite.tensor_specs import InputSpec, OutputSpec
 
 SUFFICIENT_FIELDS = frozenset({"labels", "mean", "std", "activation"})  # if a card has them, nothing is inferred
-METADATA_TEXTS = ("name", "version", "description", "licence")
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,7 @@ class LoadedModel:
         input: Spec of its input.
         output: Spec of the output that holds the segmentation.
         card: The complete card.
+        sources: Where each field of the card comes from: "embedded", "metadata", "inferred" or "default".
         notes: Remarks for the operator, one sentence each.
     """
 
@@ -44,6 +38,7 @@ class LoadedModel:
     input: InputSpec
     output: OutputSpec
     card: ModelCard
+    sources: dict[str, str]
     notes: tuple[str, ...]
 
 
@@ -64,11 +59,12 @@ def load(file: Path, interpreters: int) -> LoadedModel:
     probed = probe(file, tensor_hints(stated, embedded))
     pool = InterpreterPool(probed, interpreters)
     if embedded.keys() >= SUFFICIENT_FIELDS:
-        background = {"background": infer_card.background(stated.labels)}
-        card, notes = ModelCard(source="embedded").with_values(background | embedded), probed.notes
+        named = complete_card.named_background(stated.labels)
+        values, sources = complete_card.merge(("inferred", named), ("embedded", embedded))
+        card, notes = ModelCard(source="embedded").with_values(values), probed.notes
     else:
-        card, notes = _complete_card(file, tables, probed, pool, embedded)
-    return LoadedModel(pool, probed.input, probed.output, _fit_to_tensors(card, probed), notes)
+        card, sources, notes = complete_card.complete_card(file, tables, probed, pool, embedded)
+    return LoadedModel(pool, probed.input, probed.output, _fit_to_tensors(card, probed), sources, notes)
 
 
 def tensor_hints(stated: ModelCard, embedded: dict[str, Any]) -> TensorHints:
@@ -82,51 +78,14 @@ def tensor_hints(stated: ModelCard, embedded: dict[str, Any]) -> TensorHints:
     return TensorHints(stated.input_size, stated.output, stated.output_size, class_count)
 
 
-def _complete_card(
-    file: Path, tables: Table, probed: ProbedModel, pool: InterpreterPool, embedded: dict[str, Any]
-) -> tuple[ModelCard, tuple[str, ...]]:
-    """Complete the embedded card, which may be empty, from metadata and inference; return it and all notes."""
-    notes, standard = probed.notes, None
-    try:
-        standard = metadata.read(file, tables, probed.output.index)
-    except metadata.InvalidMetadata as error:
-        notes = (*notes, f"{error}; it is ignored")
-    source = "embedded" if embedded else "inferred" if standard is None else "metadata"
-    standard = standard or {}
-    producer = infer_card.producer_op(tables, probed.output)
-    class_count = infer_card.class_count(probed.output, producer)
-    labels = tuple(embedded.get("labels") or infer_card.labels(class_count, standard.get("labels", ())))
-    values = {
-        "labels": labels,
-        "background": infer_card.background(labels),
-        **infer_card.normalization(probed.input, standard),
-        **{name: standard[name] for name in METADATA_TEXTS if name in standard},
-        **embedded,
-    }
-    card = ModelCard(source=source).with_values(values)
-    if "activation" not in embedded:
-        card = card.with_values({"activation": _activation(probed, pool, card, standard, producer)})
-    return card, notes
-
-
-def _activation(
-    probed: ProbedModel, pool: InterpreterPool, card: ModelCard, standard: dict[str, Any], producer: ProducerOp
-) -> str:
-    """Return the activation of the metadata, or the inferred one if that is "none", the value that tools default to."""
-    if standard.get("activation", "none") != "none":
-        return str(standard["activation"])
-
-    def infer(image: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
-        size_wh = probed.input.size_for((image.shape[1], image.shape[0]))
-        with pool.borrow(0) as interpreter:
-            output = pool.run(interpreter, preprocess.to_input(image, size_wh, card, probed.input))
-        return probed.output.dequantize(score_map.to_hwk(output, probed.output, size_wh))
-
-    try:
-        return infer_card.activation(probed.output, producer, card, infer, probed.input.max_wh)
-    except InferenceFailed as error:
-        cause = runtime.one_line(error.__cause__)
-        raise ModelRejected(f"{runtime.RUNTIME} loads {probed.file.name} but cannot run it: {cause}") from error
+def has_implied_background(card: ModelCard, output: OutputSpec) -> bool:
+    """Return whether the card has the background as a class, for which the output has no channel."""
+    return (
+        output.channels > 1
+        and len(card.labels) == output.channels + 1
+        and card.background is not None
+        and card.activation in ("none", "sigmoid")
+    )
 
 
 def _fit_to_tensors(card: ModelCard, probed: ProbedModel) -> ModelCard:
@@ -145,7 +104,7 @@ def _fit_to_tensors(card: ModelCard, probed: ProbedModel) -> ModelCard:
             "set it to none, sigmoid or softmax"
         )
     classes = max(output.channels, 2)
-    if card.activation != "ids" and len(card.labels) != classes:
+    if card.activation != "ids" and len(card.labels) != classes and not has_implied_background(card, output):
         raise ModelRejected(
             f"invalid model card: it has {len(card.labels)} labels, but the model has {classes} classes; "
             "state one label per class"

@@ -268,7 +268,8 @@ def _output_axes(shape: tuple[int, ...], input_wh: tuple[int, int], output_wh: t
 def _similar_proportions(width: int, height: int, input_wh: tuple[int, int]) -> bool:
     if min(width, height) <= 1:
         return False
-    return abs(width * input_wh[1] - height * input_wh[0]) <= max(input_wh)
+    has_equal_border = 0 < input_wh[0] - width == input_wh[1] - height <= min(input_wh) // 2  # valid padding
+    return has_equal_border or abs(width * input_wh[1] - height * input_wh[0]) <= max(input_wh)
 
 
 def _same_proportions(width: int, height: int, input_wh: tuple[int, int]) -> bool:

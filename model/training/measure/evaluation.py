@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.image import score_map
+from model.image import preprocess, score_map
 from model.image.score_map import ScoreMap
 from model.tflite.card import ModelCard
 from model.training import cli
@@ -46,7 +46,8 @@ class Candidate:
     def scores(self, sample: Sample) -> ScoreMap:
         """Return the scores of a photo."""
         output = self.infer(read_input(sample.photo_file, self.input_wh, self.card))
-        return ScoreMap(score_map.apply_activation(output[0], self.card), self.card.background)
+        box = preprocess.photo_box(sample.photo.size, self.input_wh, self.card.fit, self.card.border)
+        return score_map.from_values(output[0], self.card, self.input_wh, box)
 
     def class_ids(self, scores: ScoreMap, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the mask of a photo as class ids, uint8 (H, W), from its scores and its size."""

@@ -13,22 +13,6 @@ from model.tflite.tensor_specs import OutputSpec
 RNG = np.random.default_rng(7)
 
 
-def test_an_activation_that_the_model_lacks_is_applied() -> None:
-    logits = RNG.normal(size=(3, 4, 5)).astype(np.float32)
-    sigmoid = score_map.apply_activation(logits, ModelCard(activation="sigmoid"))
-    assert np.allclose(sigmoid, 1 / (1 + np.exp(-logits)))
-    softmax = score_map.apply_activation(logits, ModelCard(activation="softmax"))
-    assert np.allclose(softmax.sum(axis=-1), 1)
-    assert (softmax.argmax(-1) == logits.argmax(-1)).all()
-    assert (score_map.apply_activation(logits, ModelCard()) == logits).all()
-
-
-def test_a_class_id_without_a_label_becomes_the_background() -> None:
-    ids = np.array([[[0], [1], [2], [-1], [300]]], np.int64)
-    card = ModelCard(activation="ids", background=1)
-    assert score_map.apply_activation(ids, card).tolist() == [[0, 1, 1, 1, 1]]
-
-
 def test_one_channel_and_two_give_the_same_mask() -> None:
     one = RNG.random((9, 7, 1), np.float32)
     two = np.dstack([1 - one, one])
@@ -164,3 +148,9 @@ def test_an_output_of_any_axes_is_rearranged_to_rows_columns_classes(axes: str, 
     stored = stored if axes.index("K") == len(axes) - 1 else np.moveaxis(stored, -1, 0)
     spec = OutputSpec(0, "map", axes, (4, 3), 5)
     assert (score_map.to_hwk(stored.reshape(shape), spec, (4, 3)) == expected).all()
+
+
+def test_the_scores_of_an_output_with_a_border_show_the_whole_photo() -> None:
+    spec, card = OutputSpec(0, "map", "1HWK", (10, 10), 1), ModelCard(border=4)
+    scores = score_map.from_output(np.zeros((1, 10, 10, 1)), spec, card, (18, 18), (4, 4, 14, 14))
+    assert scores.box == (0, 0, 10, 10)

@@ -61,6 +61,10 @@ def test_the_bundled_model_has_a_complete_card() -> None:
         ({"mean": "dark"}, "mean"),
         ({"threshold": 0}, "threshold"),
         ({"threshold": "half"}, "invalid model card"),
+        ({"thresholds": [0.5, 0.5]}, "thresholds"),
+        ({"thresholds": [0]}, "threshold"),
+        ({"border": -1}, "border"),
+        ({"border": "wide"}, "border"),
         ({"labels": ["one"]}, "labels"),
         ({"labels": ["a", "a"]}, "labels"),
         ({"palette": [[0, 0, 0]]}, "palette"),
@@ -108,3 +112,9 @@ def test_a_damaged_card_is_rejected_not_ignored(tmp_path: Path) -> None:
     model.write_bytes(data)
     with pytest.raises(ModelRejected, match="card"):
         card.read(model)
+
+
+def test_fields_that_version_1_does_not_know_are_written_only_if_they_are_set() -> None:
+    assert not {"border", "thresholds"} & json.loads(ModelCard().to_json()).keys()
+    assert json.loads(ModelCard(border=4).to_json())["border"] == 4
+    assert json.loads(ModelCard(border=4).to_json(["name", "border"])) == {"name": "model", "border": 4}

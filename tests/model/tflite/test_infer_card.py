@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from model.tflite import infer_card, verify
+from model.tflite.card import ModelCard
 from model.tflite.infer_card import ProducerOp
 from model.tflite.schema import BuiltinOp
 from model.tflite.tensor_specs import InputSpec, OutputSpec
@@ -85,3 +87,34 @@ def test_probe_images_have_the_size_of_the_input() -> None:
     images = infer_card.probe_images((40, 24))
     assert [image.shape for image in images] == [(24, 40, 3)] * 4
     assert {image.dtype for image in images} == {UINT8}
+
+
+@pytest.mark.parametrize(
+    ("metadata_labels", "labels"),
+    [
+        ((), ("background", "class 1", "class 2", "class 3")),
+        (("cat", "dog", "cow"), ("background", "cat", "dog", "cow")),
+        (("cat", "background", "dog"), ("cat", "background", "dog")),
+        (("bg", "cat", "dog", "cow"), ("bg", "cat", "dog", "cow")),
+    ],
+)
+def test_independent_scores_have_a_background_without_a_channel(
+    metadata_labels: tuple[str, ...], labels: tuple[str, ...]
+) -> None:
+    output, producer = OutputSpec(0, "map", "1HWK", (8, 8), 3), ProducerOp(BuiltinOp.LOGISTIC)
+    assert infer_card.labels_of_output(output, producer, metadata_labels) == labels
+    assert infer_card.activation(output, producer, ModelCard(), not_run, (8, 8)) == "none"
+
+
+def not_run(image: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
+    raise AssertionError("the model is run")
+
+
+@pytest.mark.parametrize(("scale", "activation"), [(1.2, "none"), (20.0, "sigmoid")])
+def test_a_linear_output_near_0_to_1_holds_probabilities_not_logits(scale: float, activation: str) -> None:
+    output = OutputSpec(0, "map", "1HWK", (8, 8), 1)
+
+    def infer(image: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
+        return ((image[..., :1] / 255 - 0.5) * scale + 0.5).astype(np.float32)
+
+    assert infer_card.activation(output, ProducerOp(), ModelCard(), infer, (8, 8)) == activation
