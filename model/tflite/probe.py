@@ -113,7 +113,7 @@ def _probe_at(
     output = choose_output(candidates, hints)
     notes = [] if xnnpack else [NO_XNNPACK_NOTE]
     if len(details) > 1 and hints.output is None:
-        notes.append(f"of {len(details)} outputs, number {output.index} ({output.name}) is used, chosen by its shape")
+        notes.append(choice_note(len(details), output))
     return ProbedModel(file, spec, output, interpreter, sized.shape, xnnpack, tuple(notes))
 
 
@@ -146,6 +146,11 @@ def _run_once(interpreter: Interpreter, spec: InputSpec, file: Path) -> None:
         raise ModelRejected(f"{runtime.RUNTIME} cannot run {file.name}: {runtime.one_line(error)}") from error
 
 
+def choice_note(count: int, output: OutputSpec) -> str:
+    """Return a note on the output that was chosen from several by its shape."""
+    return f"of {count} outputs, number {output.index} ({output.name}) is used, chosen by its shape"
+
+
 def choose_output(candidates: list[OutputSpec], hints: TensorHints) -> OutputSpec:
     """Choose the output that holds the segmentation.
 
@@ -155,7 +160,7 @@ def choose_output(candidates: list[OutputSpec], hints: TensorHints) -> OutputSpe
 
     Returns:
         The output that the card selects. If it selects none: the one with as many channels as the card has classes,
-        else the largest, else one of scores rather than class ids, else the first.
+        else the largest, else one of scores rather than class ids, else one of several classes, else the first.
 
     Raises:
         ModelRejected: If the card selects an output that is not among the candidates.
@@ -167,6 +172,7 @@ def choose_output(candidates: list[OutputSpec], hints: TensorHints) -> OutputSpe
                 output.channels == hints.class_count,
                 output.size_wh[0] * output.size_wh[1],
                 output.dtype.kind == "f" or output.scale > 0,
+                output.channels > 1,
                 -output.index,
             ),
         )
@@ -174,6 +180,4 @@ def choose_output(candidates: list[OutputSpec], hints: TensorHints) -> OutputSpe
         if hints.output in (output.index, output.name):
             return output
     names = ", ".join(f"{output.index} ({output.name})" for output in candidates)
-    raise ModelRejected(
-        f"invalid model card: output {hints.output!r} is not a segmentation output; choose from {names}"
-    )
+    raise ModelRejected(f"output {hints.output!r} is not a segmentation output of the model; choose from {names}")

@@ -79,6 +79,10 @@ class InputSpec:
         shape = tuple(lengths[axis] if length == ANY or axis == "N" else length for axis, length in axes)
         return replace(self, shape=shape)
 
+    def as_float(self) -> InputSpec:
+        """Return the spec of the same input in float32, without quantization."""
+        return replace(self, dtype=FLOAT, scale=0.0, zero_point=0)
+
     def quantize(self, real: NDArray[np.float32]) -> NDArray[Any]:
         """Convert real values to the tensor's dtype: round(real / scale + zero_point), saturated.
 

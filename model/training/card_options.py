@@ -13,24 +13,28 @@ from model.image import preprocess
 from model.tflite import infer_card
 from model.tflite.card import ACTIVATIONS, Colour, ModelCard
 from model.tflite.infer_card import ProducerOp
-from model.tflite.tensor_specs import OutputSpec
+from model.tflite.tensor_specs import InputSpec, OutputSpec
 from model.training.cli import CommandError
 
 FIELDS = ("name", "version", "order", "mean", "std", "palette", "threshold", "description", "licence")
 
 
 class FloatInference(Protocol):
-    """A model as a function from float32 (1, h, w, 3) to float32 (1, h', w', classes)."""
+    """A model as a function from float32 of the input's axes to (1, h', w', classes) scores or class ids."""
 
     @property
-    def input_wh(self) -> tuple[int, int]:
-        """Width and height of the input."""
+    def input(self) -> InputSpec:
+        """Spec of the input."""
+
+    @property
+    def output(self) -> OutputSpec:
+        """Spec of the output."""
 
     @property
     def classes(self) -> int:
         """Channels of the output."""
 
-    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[Any]:
         """Run the model once."""
 
 
@@ -161,13 +165,13 @@ def must_infer_activation(args: argparse.Namespace) -> bool:
 
 def infer_activation(card: ModelCard, model: FloatInference) -> str:
     """Infer the activation from the model's output for test images, as the function does for a .tflite."""
-    output = OutputSpec(0, "output", "NHWK", model.input_wh, model.classes)
+    spec = model.input.as_float()
 
     def infer(image: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = model(preprocess.to_input(image, model.input_wh, card))[0]
-        return scores
+        size_wh = spec.size_for((image.shape[1], image.shape[0]))
+        return np.asarray(model(preprocess.to_input(image, size_wh, card, spec))[0], np.float32)
 
-    return infer_card.activation(output, ProducerOp(), card, infer, model.input_wh)
+    return infer_card.activation(model.output, ProducerOp(), card, infer, spec.max_wh)
 
 
 def default_labels(count: int) -> tuple[str, ...]:

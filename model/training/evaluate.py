@@ -145,7 +145,7 @@ def load(file: Path, args: argparse.Namespace) -> Candidate:
     parts = [part for part in file.rglob("*") if part.is_file()] if file.is_dir() else [file]
     size_bytes = sum(part.stat().st_size for part in parts)
     digest = "" if file.is_dir() else hashlib.sha256(file.read_bytes()).hexdigest()
-    return Candidate(file, model, model.input_wh, model.classes, card, size_bytes, digest)
+    return Candidate(file, model, model.input, model.classes, card, size_bytes, digest)
 
 
 def measured(result: Evaluation, pythons: Sequence[Path], runs: int) -> Evaluation:

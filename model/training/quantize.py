@@ -44,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     with cli.silence_native_output():
         model = keras_files.load(args.model, args.size)
         card = card_options.complete_card(args, args.model, model)
+    for note in model.notes:
+        print(note)
     if card_options.must_infer_activation(args):
         print(f"activation {card.activation}, inferred from the range of the model's output")
-    inputs = [read_input(file, model.input_wh, card) for file in cli.progress(files, "reading photos")]
+    inputs = [read_input(file, model.input, card) for file in cli.progress(files, "reading photos")]
     for recipe in recipes:
         print(write(model, recipe, inputs, card, target_of(args.model, args.out, recipe)))
 
@@ -84,7 +86,7 @@ def write(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]], car
     Args:
         model: The float model.
         recipe: One of RECIPES.
-        inputs: Calibration inputs, float32 (1, h, w, 3) each.
+        inputs: Calibration inputs, float32 of the input's shape each.
         card: The card to embed.
         target: The .tflite to write.
 
@@ -108,7 +110,7 @@ def convert(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]]) -
     Args:
         model: The float model.
         recipe: One of RECIPES.
-        inputs: Calibration inputs for the integer recipes, float32 (1, h, w, 3) each.
+        inputs: Calibration inputs for the integer recipes, float32 of the input's shape each.
 
     Returns:
         The .tflite, without a card.
@@ -152,7 +154,7 @@ def max_error(model: FloatModel, converted: Path, inputs: list[NDArray[np.float3
     Raises:
         CommandError: If it is not finite.
     """
-    tensor = inputs[0] if inputs else np.zeros((1, *model.input_wh[::-1], 3), np.float32)
+    tensor = inputs[0] if inputs else np.zeros(model.input.shape, np.float32)
     with cli.silence_native_output():
         error = float(np.abs(Interpreter(converted)(tensor) - model(tensor)).max())
     if not np.isfinite(error):

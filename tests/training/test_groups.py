@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.image.preprocess import FLOAT_RGB
 from model.tflite.card import ModelCard
 from model.training import evaluate, train
 from model.training.cli import CommandError
@@ -25,7 +26,7 @@ def sample(name: str, folder: str = "pets/images") -> Sample:
 
 
 def evaluation(photo_iou: dict[str, float], false_positive_share: dict[str, float]) -> Evaluation:
-    candidate = Candidate(Path("m.h5"), lambda photo: photo, (64, 64), 1, ModelCard(), 0, "")
+    candidate = Candidate(Path("m.h5"), lambda photo: photo, FLOAT_RGB, 1, ModelCard(), 0, "")
     return Evaluation(candidate, photo_iou, [], [], None, None, 0.0, false_positive_share)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from model.image.preprocess import FLOAT_RGB
 from model.tflite.card import ModelCard
 from model.training.measure import report
 from model.training.measure.evaluation import Candidate, Evaluation
@@ -27,7 +28,7 @@ def from_summary(values: dict[str, Any]) -> Evaluation:
     candidate = Candidate(
         file=Path(values["model"]),
         infer=lambda tensor: tensor,
-        input_wh=(width, height),
+        input=FLOAT_RGB.with_size((width, height)),
         classes=1,
         card=ModelCard(labels=tuple(values["labels"]), threshold=values["threshold"]),
         size_bytes=values["bytes"],

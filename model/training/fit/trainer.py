@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from model.image.preprocess import FLOAT_RGB
 from model.tflite.card import ModelCard, voc_palette
 from model.training import cli
 from model.training.cli import CommandError
@@ -239,8 +240,8 @@ class LearningRate(keras.callbacks.Callback):
 
 def evaluate_model(infer: Callable[[Any], Any], size_px: int, run: TrainingRun) -> Evaluation:
     """Evaluate a model in training on the photos held out, as the command `evaluate` does."""
-    size_wh = size_px, size_px
-    candidate = Candidate(Path("model"), lambda x: np.asarray(infer(x)), size_wh, run.classes, run.card, 0, "")
+    spec = FLOAT_RGB.with_size((size_px, size_px))
+    candidate = Candidate(Path("model"), lambda x: np.asarray(infer(x)), spec, run.classes, run.card, 0, "")
     return evaluation.evaluate(candidate, run.validation)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from model.image import preprocess, score_map
 from model.image.score_map import ScoreMap
 from model.tflite.card import ModelCard
+from model.tflite.tensor_specs import InputSpec
 from model.training import cli
 from model.training.cli import CommandError
 from model.training.data.masks import UNLABELLED
@@ -27,8 +29,8 @@ class Candidate:
 
     Attributes:
         file: The model's file, or its SavedModel folder.
-        infer: The model as a function from float32 (1, h, w, 3) to float32 (1, h', w', K).
-        input_wh: Width and height of its input, in pixels.
+        infer: The model as a function from float32 of the input's axes to (1, h', w', K) scores or class ids.
+        input: Spec of its input.
         classes: K, the channels of its output.
         card: Its model card.
         size_bytes: Size of the file, or of all files in the folder.
@@ -36,8 +38,8 @@ class Candidate:
     """
 
     file: Path
-    infer: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    input_wh: tuple[int, int]
+    infer: Callable[[NDArray[np.float32]], NDArray[Any]]
+    input: InputSpec
     classes: int
     card: ModelCard
     size_bytes: int
@@ -45,9 +47,10 @@ class Candidate:
 
     def scores(self, sample: Sample) -> ScoreMap:
         """Return the scores of a photo."""
-        output = self.infer(read_input(sample.photo_file, self.input_wh, self.card))
-        box = preprocess.photo_box(sample.photo.size, self.input_wh, self.card.fit, self.card.border)
-        return score_map.from_values(output[0], self.card, self.input_wh, box)
+        input_wh = self.input.size_for(sample.photo.size)
+        output = self.infer(read_input(sample.photo_file, self.input, self.card))
+        box = preprocess.photo_box(sample.photo.size, input_wh, self.card.fit, self.card.border)
+        return score_map.from_values(output[0], self.card, input_wh, box)
 
     def class_ids(self, scores: ScoreMap, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the mask of a photo as class ids, uint8 (H, W), from its scores and its size."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import ModelRejected
 from model.image import score_map
 from model.tflite import card as cards
 from model.tflite import loading, probe, runtime, verify
 from model.tflite.card import ModelCard
+from model.tflite.pool import InterpreterPool
 
 
 class Interpreter:
@@ -22,7 +22,7 @@ class Interpreter:
         xnnpack: Whether the runtime's XNNPACK delegate accepted the model.
         input: Spec of the input tensor.
         output: Spec of the output tensor.
-        input_wh: Width and height of the input, in pixels.
+        input_wh: Width and height of the input, in pixels; the largest if the model accepts any.
         classes: Channels of the output.
     """
 
@@ -34,8 +34,7 @@ class Interpreter:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ModelRejected: If it is not a valid .tflite, the runtime cannot load it, or its input is not of a fixed
-                size with 3 channels last.
+            ModelRejected: If it is not a segmentation model, or the runtime cannot load it.
         """
         if not file.is_file():
             raise FileNotFoundError(2, "no such file", str(file))
@@ -44,25 +43,23 @@ class Interpreter:
         probed = probe.probe(file, loading.tensor_hints(ModelCard().with_values(embedded), embedded))
         self.runtime, self.xnnpack = runtime.RUNTIME, probed.xnnpack
         self.input, self.output = probed.input, probed.output
-        if self.input.axes != "NHWC" or self.input.channels != 3 or self.input.size_wh is None:
-            shape = list(self.input.shape)
-            raise ModelRejected(f"the input of {file.name} has the shape {shape}; it must be (1, height, width, 3)")
-        self.input_wh = self.input.size_wh
+        self.input_wh = self.input.max_wh
         self.classes = self.output.channels
-        self._interpreter = probed.interpreter
-        self._input_index = self._interpreter.get_input_details()[0]["index"]
-        self._output_index = self._interpreter.get_output_details()[self.output.index]["index"]
+        self._pool = InterpreterPool(probed, 1)
 
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the model once.
 
         Args:
-            tensor: float32 (1, h, w, 3), normalized as the model expects.
+            tensor: float32, of the axes of `input`, normalized as the model expects.
 
         Returns:
             float32 (1, h', w', K).
+
+        Raises:
+            InferenceFailed: If the runtime cannot run the model on it.
         """
-        self._interpreter.set_tensor(self._input_index, self.input.quantize(tensor))
-        self._interpreter.invoke()
-        stored = self._interpreter.get_tensor(self._output_index)
-        return self.output.dequantize(score_map.to_hwk(stored, self.output, self.input_wh))[np.newaxis]
+        height, width = (tensor.shape[self.input.axes.index(axis)] for axis in "HW")
+        with self._pool.borrow(0) as interpreter:
+            stored = self._pool.run(interpreter, self.input.quantize(tensor))
+        return self.output.dequantize(score_map.to_hwk(stored, self.output, (width, height)))[np.newaxis]

@@ -62,8 +62,8 @@ def measure(file: Path, runs: int) -> Measurement:
     """
     before_mb = _resident_mb()
     model = interpreter.Interpreter(file)
-    width, height = model.input_wh
-    noise = np.random.default_rng(0).uniform(-1, 1, (1, height, width, 3)).astype(np.float32)
+    shape = model.input.with_size(model.input_wh).shape
+    noise = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     times_ms = []
     for _ in range(WARM_UP_RUNS + runs):
         start = time.perf_counter()

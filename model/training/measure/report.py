@@ -64,7 +64,7 @@ def summary(result: Evaluation) -> dict[str, Any]:
         "model": candidate.file.name,
         "sha256": candidate.sha256,
         "bytes": candidate.size_bytes,
-        "input_wh": candidate.input_wh,
+        "input_wh": candidate.input.max_wh,
         "labels": candidate.card.labels,
         "threshold": candidate.card.threshold,
         "iou": result.iou,
