@@ -28,7 +28,7 @@ from model.training.measure.evaluation import Candidate, Evaluation
 from model.training.measure.interpreter import Interpreter
 
 if TYPE_CHECKING:
-    from model.training.nets.keras_files import FloatModel
+    from model.training.nets.float_model import FloatModel
 
 SCENES = 100  # composed scenes, if the photos are evaluated by group
 

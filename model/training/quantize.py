@@ -24,7 +24,7 @@ from model.training.measure.interpreter import Interpreter
 from model.training.measure.model_input import read_input
 
 if TYPE_CHECKING:
-    from model.training.nets.keras_files import FloatModel
+    from model.training.nets.float_model import FloatModel
 
 RECIPES = ("float32", "float16", "dynamic", "int8", "int8-full")
 INTEGER_RECIPES = ("int8", "int8-full")
