@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,10 @@ def mixed_float16(folder: Path) -> Trained:
         mixed.set_weights(model.get_weights())
         mixed.save(path)
         keras.mixed_precision.set_global_policy("float32")
+        model.save(folder / "float32.keras")
 
-    return trained(folder, nets.unet(keras), zero_to_one, above_half, save=save)
+    steps = (Step("float32", file=folder / "float32.keras"),)
+    return trained(folder, nets.unet(keras), zero_to_one, above_half, save=save, steps=steps)
 
 
 @family("mixed-float16-out", "mixed_float16 with a float16 output, .h5 of Keras 2")
@@ -74,16 +77,26 @@ def mixed_float16_out(folder: Path) -> Trained:
         mixed.set_weights(model.get_weights())
         mixed.save(path)
         tf_keras.mixed_precision.set_global_policy("float32")
+        model.save(folder / "float32.h5")
 
-    return trained(folder, nets.unet(tf_keras), zero_to_one, above_half, name="model.h5", save=save)
+    steps = (Step("float32", file=folder / "float32.h5"),)
+    return trained(folder, nets.unet(tf_keras), zero_to_one, above_half, name="model.h5", save=save, steps=steps)
 
 
 @family("float64", "trained with floatx float64, .keras")
 def float64(folder: Path) -> Trained:
     import keras
 
+    def save(model: Any, path: Path) -> None:
+        model.save(path)
+        keras.backend.set_floatx("float32")
+        single = nets.unet(keras, 2, "softmax")
+        single.set_weights(model.get_weights())
+        single.save(folder / "float32.keras")
+
     keras.backend.set_floatx("float64")
-    return trained(folder, nets.unet(keras, 2, "softmax"), zero_to_one, argmax, train_steps=120)
+    steps = (Step("float32", file=folder / "float32.keras"),)
+    return trained(folder, nets.unet(keras, 2, "softmax"), zero_to_one, argmax, save=save, steps=steps, train_steps=120)
 
 
 @family("float64-signature", "SavedModel whose signature takes float64")
@@ -243,21 +256,20 @@ def lambda_other_python(folder: Path) -> Trained:
         model.save(path, save_format="h5")
         model.export(str(folder / "exported"))
         with h5py.File(path, "r+") as stored:
-            config = stored.attrs["model_config"]
-            start = config.index('"function": {"class_name": "__lambda__"')
-            code = config.index('"code": "', start) + len('"code": "')
-            end = config.index('"', code)
-            stored.attrs["model_config"] = config[:code] + OTHER_PYTHON_CODE + config[end:]
+            config = json.loads(stored.attrs["model_config"])
+            layer = next(each for each in config["config"]["layers"] if each["class_name"] == "Lambda")
+            layer["config"]["function"] = [OTHER_PYTHON_CODE, None, None]
+            stored.attrs["model_config"] = json.dumps(config)
 
     options = ("--mean", "0", "--std", "1")
     steps = (Step("SavedModel|export", options, folder / "exported"),)
     return trained(folder, model, raw, above_half, name="model.h5", options=options, save=save, steps=steps)
 
 
-# marshal.dumps((lambda pixels: pixels / 255.0).__code__) of Python 3.7, in base 64
+# marshal.dumps((lambda pixels: pixels / 255.0).__code__) of Python 3.13, in base 64
 OTHER_PYTHON_CODE = (
-    "4wEAAAAAAAAAAQAAAAIAAABTAAAAcwgAAAB8AGQBGwBTACkCTmcAAAAAAOBvQKkAKQHaBnBpeGVscwAAcgEAAAByAQAAAPoIPHN0ZGluPtoI"
-    "PGxhbWJkYT4BAAAA8wAAAAA="
+    "4wEAAAAAAAAAAAAAAAIAAAADAAAA8wwAAACVAFUAUwEtCwAAJAApAk5nAAAAAADgb0CpACkB2gZwaXhlbHNzAQAAACDaCDxzdHJpbmc+2gg8bGFt"
+    "YmRhPnIFAAAAAQAAAHMIAAAAgACIdpgFin7zAAAAAA=="
 )
 
 
