@@ -14,7 +14,7 @@ from model.image import decode, preprocess, score_map
 from model.image.decode import DecodedPhoto
 from model.options import Options
 from model.outputs import OUTPUTS, SegmentedPhoto
-from model.tflite import loading, runtime
+from model.tflite import loading, runtime, trial
 
 
 class Stopwatch:
@@ -93,6 +93,7 @@ class Segmenter:
             ModelRejected: If the file is not a segmentation model that this runtime can run.
         """
         self.sha256 = sha256
+        trial.check(file, sha256)
         self.model = loading.load(file, interpreters)
         self.card, self.notes = self.model.card, self.model.notes
         self._card_version = self.card.version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +14,9 @@ from typing import Any
 
 from model.errors import ModelRejected
 from model.tflite import card as cards
-from model.tflite import loading, probe, runtime, verify
+from model.tflite import loading, probe, runtime, trial, verify
 from model.tflite.card import ModelCard
-from model.training import card_options, cli
+from model.training import card_options, cli, model_options
 from model.training.cli import CommandError
 
 LABELS_SHOWN = 12
@@ -26,9 +27,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     if not args.model.is_file():
         raise CommandError(f"there is no model at {args.model}")
+    trial.check(args.model)
     if args.write:
-        with cli.silence_native_output():
-            card = merged_card(args)
+        with cli.silence_native_output(), tempfile.TemporaryDirectory() as folder:
+            card = merged_card(args if args.output is None else with_output(args, Path(folder)))
         write_card(args.model, card)
     with cli.silence_native_output():
         description = describe(args.model)
@@ -41,6 +43,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("model", type=Path, metavar="MODEL.tflite")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--write", action="store_true", help="embed a card, in place of the one in the file")
+    model_options.add_output(parser)
     card_options.add_arguments(parser)
     return parser
 
@@ -155,23 +158,30 @@ def merged_card(args: argparse.Namespace) -> ModelCard:
         loaded = loading.load(args.model, 1)
         base, classes = loaded.card, loaded.output.channels
     except ModelRejected:
+        if args.output is not None:
+            raise
         classes = probe.probe(args.model).output.channels
     card = card_options.build_card(args, args.model, classes)
     if base is None or args.card:
-        return card
+        return card if args.output is None else card.with_values({"output": args.output})
     values = card_options.card_values(args)
-    if base.source == "inferred":
+    if base.source == "inferred" or args.output is not None:
         values["name"] = card.name
     return base.with_values(values)
 
 
+def with_output(args: argparse.Namespace, folder: Path) -> argparse.Namespace:
+    """Return the command line for a copy of the model whose card states only --output, so that the rest is inferred."""
+    copy = folder / args.model.name
+    copy.write_bytes(_split_archive(args.model)[0])
+    with zipfile.ZipFile(copy, "a") as archive:
+        archive.writestr(cards.MEMBER, json.dumps({"output": args.output}))
+    return argparse.Namespace(**{**vars(args), "model": copy})
+
+
 def write_card(file: Path, card: ModelCard) -> None:
     """Embed a card in a model, in place of the one that it may have; other files in its archive are kept."""
-    data, others = file.read_bytes(), {}
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            data = data[: min(info.header_offset for info in archive.infolist())]
-            others = {name: archive.read(name) for name in archive.namelist() if name != cards.MEMBER}
+    data, others = _split_archive(file)
     with cli.atomic_path(file) as partial:
         partial.write_bytes(data)
         if others:
@@ -179,6 +189,16 @@ def write_card(file: Path, card: ModelCard) -> None:
                 for name, content in others.items():
                     archive.writestr(name, content)
         cards.embed(partial, card)
+
+
+def _split_archive(file: Path) -> tuple[bytes, dict[str, bytes]]:
+    """Return a model without the archive at its end, and the files of that archive, without the card."""
+    data = file.read_bytes()
+    if not zipfile.is_zipfile(file):
+        return data, {}
+    with zipfile.ZipFile(file) as archive:
+        others = {name: archive.read(name) for name in archive.namelist() if name != cards.MEMBER}
+        return data[: min(info.header_offset for info in archive.infolist())], others
 
 
 def text(description: dict[str, Any]) -> str:

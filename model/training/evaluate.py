@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from model.errors import ModelRejected
 from model.tflite import card as cards
+from model.tflite import trial
 from model.tflite.card import ModelCard
-from model.training import card_options, cli, photo_options
+from model.training import card_options, cli, model_options, photo_options
 from model.training.cli import CommandError
 from model.training.data import samples, scenes, split
 from model.training.data.samples import Sample
@@ -108,6 +109,7 @@ def arguments() -> argparse.ArgumentParser:
         help="measure latency and memory with the runtime of this Python too; may be repeated",
     )
     parser.add_argument("--size", type=int, metavar="PX", help="side of the input, for Keras models of any input size")
+    model_options.add_arguments(parser)
     card_options.add_arguments(parser)
     return parser
 
@@ -130,12 +132,13 @@ def load(file: Path, args: argparse.Namespace) -> Candidate:
     card: ModelCard | None = None
     with cli.silence_native_output():
         if file.suffix == ".tflite":
+            trial.check(file)
             model = Interpreter(file)
             card = cards.read(file)
         else:
             from model.training.nets import keras_files
 
-            model = keras_files.load(file, args.size)
+            model = keras_files.load(file, args.size, model_options.load_options(args))
     if card is None:
         card = card_options.complete_card(args, file, model)
     if card.fit != "stretch" or card.activation == "ids":

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.tflite import card as cards
+from model.tflite import trial
 from model.training import cli
 from model.training.cli import CommandError
 
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     if not args.model.is_file():
         raise CommandError(f"there is no model at {args.model}")
+    trial.check(args.model)
     card = cards.read(args.model)
     if card is None:
         raise CommandError(f"{args.model.name} has no card; embed one with `describe --write`, or with quantize")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tflite import card as cards
+from model.tflite import trial
 from model.tflite.card import ModelCard
-from model.training import card_options, cli
+from model.training import card_options, cli, model_options
 from model.training.cli import CommandError
 from model.training.data import samples, split
 from model.training.measure.interpreter import Interpreter
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
 
 RECIPES = ("float32", "float16", "dynamic", "int8", "int8-full")
 INTEGER_RECIPES = ("int8", "int8-full")
+# Patterns in the converter's messages, and the next step.
+CONVERTER_STEPS = (
+    ("ResizeBicubic", "; set interpolation='bilinear' in the layer that resizes, and save the model again"),
+    (
+        r"f16>|f64>|'half'|'double'",
+        "; the converter supports float32 only: quantize the .keras or .h5 file, which is converted to float32, or save"
+        " the SavedModel in float32",
+    ),
+    ("flex op|custom op|Select TF", "; TFLite lacks this operator: replace its layer, and save the model again"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from model.training.nets import keras_files
 
     with cli.silence_native_output():
-        model = keras_files.load(args.model, args.size)
+        model = keras_files.load(args.model, args.size, model_options.load_options(args))
         card = card_options.complete_card(args, args.model, model)
     for note in model.notes:
         print(note)
@@ -62,6 +74,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos to calibrate the integer recipes")
     parser.add_argument("--samples", type=int, default=100, help="number of photos to use, default 100")
     parser.add_argument("--size", type=int, metavar="PX", help="side of the input, for models of any input size")
+    model_options.add_arguments(parser)
     card_options.add_arguments(parser)
     return parser
 
@@ -153,8 +166,10 @@ def max_error(model: FloatModel, converted: Path, inputs: list[NDArray[np.float3
 
     Raises:
         CommandError: If it is not finite.
+        ModelRejected: If the runtime cannot run the .tflite, or crashes.
     """
     tensor = inputs[0] if inputs else np.zeros(model.input.shape, np.float32)
+    trial.check(converted)
     with cli.silence_native_output():
         error = float(np.abs(Interpreter(converted)(tensor) - model(tensor)).max())
     if not np.isfinite(error):
@@ -166,7 +181,9 @@ def _reason(error: Exception) -> str:
     """Return the line of a converter's message that names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if "error:" in line or "not supported" in line or "Op" in line]
-    return cli.one_line((causes or lines or [type(error).__name__])[0])
+    reason = cli.one_line((causes or lines or [type(error).__name__])[0], 300)
+    step = next((step for pattern, step in CONVERTER_STEPS if re.search(pattern, str(error))), "")
+    return f"{reason}{step}"
 
 
 if __name__ == "__main__":

@@ -114,6 +114,36 @@ def test_a_model_that_the_runtime_cannot_load_is_rejected() -> None:
         describe.describe(MODELS / "refused" / "custom-op.tflite")
 
 
+def test_the_card_selects_an_output_and_the_rest_is_inferred_for_it(tmp_path: Path) -> None:
+    model = Path(shutil.copy(MODELS / "served" / "several.tflite", tmp_path))
+    describe.main([str(model), "--write", "--output", "1", "--classes", "nothing,red,green,blue"])
+    embedded = card.read(model)
+    assert embedded is not None
+    assert (embedded.output, embedded.name, embedded.activation) == (1, "several", "softmax")
+    before = model.read_bytes()
+    with pytest.raises(ModelRejected, match="output 'depth' is not a segmentation output"):
+        describe.main([str(model), "--write", "--output", "depth"])
+    assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["grey", "nchw-classes", "no-channel", "flat-classes", "several"])
+def test_a_card_is_embedded_in_every_model_that_the_function_serves(name: str, tmp_path: Path) -> None:
+    model = Path(shutil.copy(MODELS / "served" / f"{name}.tflite", tmp_path))
+    describe.main([str(model), "--write", "--version", "3"])
+    assert describe.describe(model)["card"]["version"] == "3"
+
+
+@pytest.mark.parametrize("options", [[], ["--write"]])
+def test_a_model_that_crashes_the_runtime_is_rejected_and_left_as_it_is(
+    tmp_path: Path, options: list[str], run_command: RunCommand
+) -> None:
+    model = Path(shutil.copy(MODELS / "refused" / "crash.tflite", tmp_path))
+    line = error_line(run_command("describe", model, *options))
+    assert "crashes on crash.tflite (SIGABRT)" in line
+    assert list(tmp_path.iterdir()) == [model]
+    assert model.read_bytes() == (MODELS / "refused" / "crash.tflite").read_bytes()
+
+
 def test_a_missing_model_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="there is no model at"):
         describe.main([str(tmp_path / "none.tflite")])

@@ -14,6 +14,7 @@ from model.tflite.card import ModelCard
 from model.training import describe, evaluate
 from model.training.cli import CommandError
 from model.training.measure import latency
+from tests.support.paths import MODELS
 from tests.support.training import CARD
 
 
@@ -59,6 +60,12 @@ def test_the_report_has_a_table_and_pictures(report: Path) -> None:
         assert f"(worst-{name}.png)" in text
         with Image.open(report / f"worst-{name}.png") as picture:
             assert picture.size == (1152, 960)
+
+
+def test_a_model_that_crashes_the_runtime_is_rejected(discs: tuple[Path, Path], tmp_path: Path) -> None:
+    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--out", tmp_path]
+    with pytest.raises(ModelRejected, match="SIGABRT"):
+        evaluate.main([*map(str, [MODELS / "refused" / "crash.tflite", *options])])
 
 
 def test_a_drop_over_the_limit_is_an_error(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from model.errors import ModelRejected
 from model.training.cli import CommandError
 from model.training.nets import keras_files
 from model.training.nets.keras_files import LoadOptions
+from tests.support.paths import ROOT
 
 SPEC = tf.TensorSpec((1, 32, 32, 3), tf.float32)
 
@@ -220,3 +221,133 @@ def test_a_signature_that_exists_in_training_mode_only_is_rejected(tmp_path: Pat
     archive.write_out(str(tmp_path / "m"), verbose=False)
     with pytest.raises(CommandError, match="depends on the other photos of its batch"):
         keras_files.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_of_outputs_of_one_shape_the_user_must_choose(tmp_path: Path, count: int) -> None:
+    image = keras.Input((32, 32, 3))
+    file = save(tmp_path, image, {f"side{i}": conv(1, f"side{i}")(image) for i in range(count)})
+    with pytest.raises(CommandError, match=rf"has {count} outputs of the same shape; choose one with --output: 0 \(si"):
+        keras_files.load(file)
+    assert keras_files.load(file, options=LoadOptions(output=1)).output.name == "side1"
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["Keras 3", "Keras 2"])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_model_of_another_precision_is_loaded_in_float32(
+    tmp_path: Path, library: Any, policy: str, suffix: str
+) -> None:
+    previous = library.mixed_precision.global_policy() if library is tf_keras else library.config.dtype_policy()
+    library.mixed_precision.set_global_policy(policy)
+    try:
+        image = library.Input((32, 24, 3))
+        scores = library.layers.BatchNormalization()(library.layers.Conv2D(4, 3, padding="same")(image))
+        model = library.Model(image, library.layers.Conv2D(2, 1, activation="softmax")(scores))
+        model.save(tmp_path / f"m{suffix}")
+    finally:
+        library.mixed_precision.set_global_policy(previous)
+    loaded = keras_files.load(tmp_path / f"m{suffix}")
+    types = {tensor.dtype for op in loaded.function.graph.get_operations() for tensor in op.outputs}
+    assert not types & {tf.float16, tf.bfloat16, tf.float64}
+    photo = np.random.default_rng(0).random((1, 32, 24, 3), np.float32)
+    assert loaded(photo) == pytest.approx(np.asarray(model(photo), np.float32), abs=0.02)
+
+
+CUSTOM = """
+import {library} as keras
+
+
+class Gate(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * 2
+
+
+def double(x):
+    return x * 2
+"""
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["Keras 3", "Keras 2"])
+def test_custom_objects_come_from_a_file_or_a_module(
+    tmp_path: Path, library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / f"layers_of_{library.__name__}.py"
+    source.write_text(CUSTOM.format(library=library.__name__))
+    objects: dict[str, Any] = {"__name__": "elsewhere"}
+    exec(source.read_text(), objects)
+    image = library.Input((32, 24, 3))
+    library.Model(image, objects["Gate"]()(library.layers.Activation(objects["double"])(image))).save(
+        tmp_path / "m.keras"
+    )
+    with pytest.raises(CommandError, match="--custom-objects, or export a SavedModel"):
+        keras_files.load(tmp_path / "m.keras")
+    photo = np.ones((1, 32, 24, 3), np.float32)
+    assert keras_files.load(tmp_path / "m.keras", options=LoadOptions(custom_objects=str(source)))(photo).max() == 4
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert keras_files.load(tmp_path / "m.keras", options=LoadOptions(custom_objects=source.stem))(photo).max() == 4
+
+
+@pytest.mark.parametrize("name", ["none.py", "no_such_module"])
+def test_custom_objects_that_cannot_be_imported_are_reported(tmp_path: Path, name: str) -> None:
+    image = keras.Input((32, 24, 3))
+    file = save(tmp_path, image, conv(1, "mask")(image))
+    with pytest.raises(CommandError, match=f"--custom-objects {name} cannot be imported"):
+        keras_files.load(file, options=LoadOptions(custom_objects=name))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_layers_and_functions_of_common_packages_are_known(tmp_path: Path, suffix: str) -> None:
+    class FixedDropout(tf_keras.layers.Dropout):
+        pass
+
+    class GELU(tf_keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return tf_keras.activations.gelu(inputs, approximate=True)
+
+    def swish(x: Any) -> Any:
+        return x * tf.sigmoid(x)
+
+    image = tf_keras.Input((32, 24, 3))
+    values = FixedDropout(0.5, noise_shape=(None, 1, 1, None))(tf_keras.layers.Activation(swish)(GELU()(image)))
+    model = tf_keras.Model(image, values)
+    model.save(tmp_path / f"m{suffix}")
+    photo = np.random.default_rng(0).random((1, 32, 24, 3), np.float32)
+    assert keras_files.load(tmp_path / f"m{suffix}")(photo) == pytest.approx(np.asarray(model(photo)), abs=1e-5)
+
+
+def test_a_lambda_layer_is_rejected_with_the_way_to_export_it(tmp_path: Path) -> None:
+    image = keras.Input((32, 24, 3))
+    file = save(tmp_path, image, keras.layers.Lambda(lambda x: x / 255)(image))
+    with pytest.raises(CommandError, match="one version of Python; export a SavedModel"):
+        keras_files.load(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("m.tflite", "describe FILE.tflite --write"),
+        ("m.onnx", "onnx2tf"),
+        ("m.pt", "torch.onnx.export"),
+        ("m.pth", "torch.onnx.export"),
+        ("m.pb", "the folder of the SavedModel"),
+        ("m.json", "without weights"),
+        ("m.index", "only weights"),
+        ("m.bin", "model.save"),
+    ],
+)
+def test_a_file_of_another_format_is_rejected_with_the_next_step(tmp_path: Path, name: str, step: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CommandError, match=step):
+        keras_files.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["Keras 3", "Keras 2"])
+def test_the_export_that_the_documents_advise_is_in_inference_mode(tmp_path: Path, library: Any) -> None:
+    section = (ROOT / "docs" / "training.md").read_text().partition("## Export a SavedModel")[2]
+    code = section.partition("```python\n")[2].partition("```")[0]
+    model = batch_norm_model(library)
+    exec(code.replace("FOLDER", str(tmp_path / "m")), {"model": model})
+    loaded = keras_files.load(tmp_path / "m")
+    photo = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    assert loaded(photo) == pytest.approx(np.asarray(model(photo, training=False)), abs=1e-4)

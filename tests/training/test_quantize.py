@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from model.errors import ModelRejected
 from model.options import Options
 from model.serving.model_loader import open_segmenter
 from model.serving.settings import Settings
@@ -23,7 +24,7 @@ from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.measure import metrics
 from model.training.measure.interpreter import Interpreter
-from tests.support.paths import ROOT
+from tests.support.paths import MODELS, ROOT
 from tests.support.training import CARD, RunCommand, error_line
 
 
@@ -118,6 +119,17 @@ def test_a_model_of_any_input_size_needs_a_size(tmp_path: Path) -> None:
         quantize.main([str(tmp_path / "m.keras")])
     quantize.main([str(tmp_path / "m.keras"), "--size", "48"])
     assert Interpreter(tmp_path / "m-float16.tflite").input_wh == (48, 48)
+
+
+def test_a_converted_model_that_crashes_the_runtime_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny("sigmoid").save(tmp_path / "m.keras")
+    crashing = (MODELS / "refused" / "crash.tflite").read_bytes()
+    monkeypatch.setattr(quantize, "convert", lambda *_: crashing)
+    with pytest.raises(ModelRejected, match="SIGABRT"):
+        quantize.main([str(tmp_path / "m.keras")])
+    assert [file.name for file in tmp_path.iterdir()] == ["m.keras"]
 
 
 @keras.saving.register_keras_serializable("tests")

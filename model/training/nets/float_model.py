@@ -112,7 +112,10 @@ def trace(source: Source, size_wh: tuple[int, int] | None, hints: TensorHints) -
     sized = spec.with_size(size_wh or spec.max_wh)
     outputs, variables = _first_run(source, sized)
     details = [_detail(name, array.shape, array.dtype) for name, array in outputs.items()]
-    output = probe.choose_output(tensor_specs.read_output_specs(details, sized.max_wh, hints.output_size), hints)
+    candidates = tensor_specs.read_output_specs(details, sized.max_wh, hints.output_size)
+    output = probe.choose_output(candidates, hints)
+    if hints.output is None:
+        _check_choice(source.name, output, candidates)
     notes = list(source.notes)
     if len(outputs) > 1 and hints.output is None:
         notes.append(f"{probe.choice_note(len(outputs), output)}; --output selects another")
@@ -120,6 +123,14 @@ def trace(source: Source, size_wh: tuple[int, int] | None, hints: TensorHints) -
         call, more_notes = _inference_call(source, sized, output.name)
     function = _function(call, source.dtype, output.name).get_concrete_function(_tensor_spec(sized))
     return FloatModel(function, source.owner, sized, output, source.dtype.is_integer, (*notes, *more_notes))
+
+
+def _check_choice(name: str, output: OutputSpec, candidates: Sequence[OutputSpec]) -> None:
+    """Reject a model with several outputs of one shape, such as those of deep supervision."""
+    equal = [other for other in candidates if (other.size_wh, other.channels) == (output.size_wh, output.channels)]
+    if len(equal) > 1:
+        names = ", ".join(f"{other.index} ({other.name})" for other in equal)
+        raise CommandError(f"{name} has {len(equal)} outputs of the same shape; choose one with --output: {names}")
 
 
 @contextmanager

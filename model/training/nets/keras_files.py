@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
+import re
+import shutil
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +17,28 @@ import tensorflow as tf
 
 from model.tflite.probe import TensorHints
 from model.training.cli import CommandError, one_line
-from model.training.nets import float_model, saved_models
+from model.training.nets import custom_objects, float_model, saved_models
 from model.training.nets.float_model import FloatModel, Source
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
+OTHER_FLOATS = re.compile(r'"(mixed_float16|mixed_bfloat16|float16|bfloat16|float64)"')
+FROM_ONNX = (
+    "convert it with `onnx2tf -i FILE.onnx -o FOLDER`; pass FOLDER, or embed a card in a .tflite there with"
+    " `python -m model.training.describe FILE.tflite --write`"
+)
+FROM_PYTORCH = f"export it with torch.onnx.export and {FROM_ONNX}"
+WEIGHTS_ONLY = "it holds only weights; load them into the model, and save it with model.save('FILE.keras')"
+NEXT_STEPS = {
+    ".tflite": "it is converted already; embed its card with `python -m model.training.describe FILE.tflite --write`",
+    ".onnx": FROM_ONNX,
+    ".pt": FROM_PYTORCH,
+    ".pth": FROM_PYTORCH,
+    ".pb": "pass the folder of the SavedModel that contains it; convert a frozen graph with"
+    " tf.compat.v1.lite.TFLiteConverter.from_frozen_graph, and use `describe --write` on the .tflite",
+    ".json": "it holds a model without weights; save the whole model with model.save('FILE.keras')",
+    ".ckpt": WEIGHTS_ONLY,
+    ".index": WEIGHTS_ONLY,
+}
 
 
 @dataclass(frozen=True)
@@ -26,11 +49,13 @@ class LoadOptions:
         output: Name or index of the output that holds the segmentation; None to choose it by its shape.
         classes: Number of classes, which decides between several outputs; None if it is not known.
         signature: Name of the signature of a SavedModel; None for the default one.
+        custom_objects: Path of a .py file, or name of a module, that defines custom layers.
     """
 
     output: str | int | None = None
     classes: int | None = None
     signature: str | None = None
+    custom_objects: str | None = None
 
 
 def load(file: Path, size: int | tuple[int, int] | None = None, options: LoadOptions = LoadOptions()) -> FloatModel:
@@ -60,8 +85,9 @@ def _read(file: Path, options: LoadOptions) -> Source:
     if not file.is_file():
         raise CommandError(f"there is no model at {file}")
     if file.suffix.lower() not in SUFFIXES:
-        raise CommandError(f"{file.name} is neither a {', '.join(SUFFIXES)} file nor a SavedModel folder")
-    return _keras_source(file.name, _load_keras_model(file))
+        step = NEXT_STEPS.get(file.suffix.lower(), "save the model with model.save('FILE.keras')")
+        raise CommandError(f"{file.name} is neither a {', '.join(SUFFIXES)} file nor a SavedModel folder: {step}")
+    return _keras_source(file.name, _load_keras_model(file, options.custom_objects))
 
 
 def _keras_source(name: str, model: Any) -> Source:
@@ -79,20 +105,69 @@ def _keras_source(name: str, model: Any) -> Source:
     return Source(name, call, tuple(inputs[0].shape), tf.as_dtype(inputs[0].dtype), model)
 
 
-def _load_keras_model(file: Path) -> Any:
-    """Load a model with the version of Keras that wrote it."""
-    if _keras_version(file).startswith("2"):
-        import tf_keras as keras
-    else:
-        import keras
-    try:
-        return keras.models.load_model(file, compile=False)
-    except Exception as error:  # a custom layer may raise anything
-        reason = str(error).rpartition("Exception encountered:")[2]  # Keras 3 puts the whole configuration before it
-        raise CommandError(
-            f"{file.name} cannot be loaded: {one_line(reason, 160)} -- if it has custom objects, export it as a"
-            " SavedModel where they are defined (model.export('FOLDER')) and pass that folder"
-        ) from error
+def _load_keras_model(file: Path, custom_module: str | None) -> Any:
+    """Load a model with the version of Keras that wrote it, or else with the other one."""
+    libraries = ("tf_keras", "keras") if _keras_version(file).startswith("2") else ("keras", "tf_keras")
+    custom = custom_objects.load(custom_module) if custom_module else {}
+    with tempfile.TemporaryDirectory() as folder:
+        readable = float32_file(file, Path(folder))
+        try:
+            return _load_with(libraries[0], readable, custom)
+        except Exception as error:  # a custom layer may raise anything
+            with contextlib.suppress(Exception):
+                return _load_with(libraries[1], readable, custom)
+            raise CommandError(f"{file.name} cannot be loaded: {_explain(error)}") from error
+
+
+def _load_with(package: str, file: Path, custom: dict[str, Any]) -> Any:
+    library = importlib.import_module(package)
+    return library.models.load_model(file, custom_objects=custom_objects.known(library) | custom, compile=False)
+
+
+def _explain(error: Exception) -> str:
+    """Return why a model cannot be loaded, and the next step."""
+    text = str(error)
+    reason = one_line(text.rpartition("Exception encountered:")[2], 160)  # Keras 3 puts the configuration before it
+    export = "export a SavedModel where it was trained, as in docs/training.md, 'Export a SavedModel'"
+    if re.search("[Ll]ambda|marshal", text):
+        return f"{reason} -- a Lambda layer is stored as bytecode of one version of Python; {export}"
+    return f"{reason} -- pass the file or package that defines its custom objects to --custom-objects, or {export}"
+
+
+def float32_file(file: Path, folder: Path) -> Path:
+    """Return a file of the same model in float32, which is what the converter supports.
+
+    Args:
+        file: An .h5, .hdf5 or .keras file, possibly with mixed precision or float64.
+        folder: Folder for a copy, if one is needed.
+
+    Returns:
+        The copy, or the file itself if it is in float32.
+    """
+    copy = folder / file.name
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if "config.json" not in archive.namelist():
+                raise CommandError(f"{file.name} has no config.json; save the whole model again with model.save(...)")
+            config = archive.read("config.json").decode()
+            if not OTHER_FLOATS.search(config):
+                return file
+            with zipfile.ZipFile(copy, "w") as target:
+                for name in archive.namelist():
+                    is_config = name == "config.json"
+                    target.writestr(name, OTHER_FLOATS.sub('"float32"', config) if is_config else archive.read(name))
+        return copy
+    import h5py
+
+    with h5py.File(file) as stored:
+        config = stored.attrs["model_config"]
+    config = config.decode() if isinstance(config, bytes) else str(config)
+    if not OTHER_FLOATS.search(config):
+        return file
+    shutil.copy(file, copy)
+    with h5py.File(copy, "r+") as stored:
+        stored.attrs["model_config"] = OTHER_FLOATS.sub('"float32"', config)
+    return copy
 
 
 def _keras_version(file: Path) -> str:

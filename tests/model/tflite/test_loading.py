@@ -270,6 +270,7 @@ def test_a_card_overrides_metadata_and_metadata_overrides_inference(tmp_path: Pa
         ("truncated", "truncated or damaged"),
         ("text", "truncated or damaged"),
         ("no-model", "is not a TFLite model"),
+        ("crash", r"crashes on crash\.tflite \(SIGABRT\)"),
     ],
 )
 def test_an_unsupported_model_is_rejected_with_a_one_line_reason(name: str, reason: str) -> None:
@@ -288,7 +289,8 @@ def test_a_card_for_another_number_of_classes_is_rejected(tmp_path: Path) -> Non
 
 
 def test_the_function_exits_at_start_with_one_line_if_the_model_is_rejected(tmp_path: Path) -> None:
-    for uri in (str(MODELS / "refused" / "text.tflite"), str(tmp_path / "none.tflite"), "ftp://host/model"):
+    refused = [str(MODELS / "refused" / f"{name}.tflite") for name in ("text", "crash")]
+    for uri in (*refused, str(tmp_path / "none.tflite"), "ftp://host/model"):
         process = subprocess.run(
             [sys.executable, "-c", "from functions_framework import create_app; create_app('run', 'main.py')"],
             cwd=ROOT,

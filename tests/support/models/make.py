@@ -163,8 +163,32 @@ def refused_models() -> dict[str, bytes]:
         "mediapipe-op": with_custom_op_name(custom_op, b"MaxPoolingWithArgmax2D"),
         "truncated": plain[: len(plain) * 2 // 3],
         "text": plain.decode("utf-8", errors="replace").encode(),
+        "crash": crashing_model(),
         "no-model": b"\x89PNG\r\n\x1a\n" + bytes(200),
     }
+
+
+def crashing_model() -> bytes:
+    """Return an addition of int8 whose ratio of scales the runtimes check with an assertion, which aborts."""
+
+    def tensor(name: bytes, scale: float) -> Any:
+        tensor = schema.TensorT()
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.name, tensor.type, tensor.shape = name, schema.TensorType.INT8, np.array([1, HEIGHT, WIDTH, 3], np.int32)
+        tensor.quantization.scale = np.array([scale], np.float32)
+        tensor.quantization.zeroPoint = np.array([0], np.int64)
+        return tensor
+
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    code, operator = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.ADD
+    code.version = 2
+    operator.inputs, operator.outputs = np.array([0, 0], np.int32), np.array([1], np.int32)
+    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.AddOptions, schema.AddOptionsT()
+    graph.tensors, graph.operators = [tensor(b"image", 1 / 255), tensor(b"scores", 1e-12)], [operator]
+    graph.inputs, graph.outputs = np.array([0], np.int32), np.array([1], np.int32)
+    model.version, model.buffers, model.operatorCodes, model.subgraphs = 3, [schema.BufferT()], [code], [graph]
+    return packed(model)
 
 
 def with_custom_op_name(model: bytes, op: bytes) -> bytes:
