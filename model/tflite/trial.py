@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,11 +42,12 @@ def check(file: Path, sha256: str = "") -> None:
 
     # A fork is faster, but beside other threads it could inherit a lock that stays locked. TensorFlow has such threads.
     may_fork = threading.active_count() == 1 and "tensorflow" not in sys.modules
-    process = multiprocessing.get_context("fork" if may_fork else "spawn").Process(target=_run, args=(file,))
-    process.start()  # type: ignore[attr-defined]
-    process.join()  # type: ignore[attr-defined]
-    code = process.exitcode  # type: ignore[attr-defined]
-    if code is not None and code < 0:
+    context: Any = multiprocessing.get_context("fork" if may_fork else "spawn")
+    process = context.Process(target=_run, args=(file,))
+    process.start()
+    process.join()
+    code = process.exitcode
+    if code < 0:
         raise ModelRejected(
             f"{runtime.RUNTIME} crashes on {file.name} ({signal.Signals(-code).name}); convert the model again with"
             " another recipe, such as float16, or with another version of the converter"

@@ -19,10 +19,10 @@ def known(keras: ModuleType) -> dict[str, Any]:
         keras: The package `keras` or `tf_keras`, for which they are defined.
     """
 
-    class FixedDropout(keras.layers.Dropout):  # type: ignore[misc, name-defined]
+    class FixedDropout(keras.layers.Dropout):  # type: ignore[name-defined]
         """Dropout of efficientnet, which does nothing in inference."""
 
-    class GELU(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    class GELU(keras.layers.Layer):  # type: ignore[name-defined]
         """GELU of keras-unet-collection (Hendrycks & Gimpel 2016, in its approximation by tanh)."""
 
         def call(self, inputs: Any) -> Any:
