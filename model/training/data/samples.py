@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from model.training.data import masks
 from model.training.data.masks import UNLABELLED
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-CACHE_BYTES = 1_500_000_000  # of decoded photos and masks; those that exceed it are decoded on each access
+CACHE_BYTES = 1_500_000_000  # of a folder's decoded photos and masks; the others are decoded on each access
 FORMAT_PROBES = 32  # masks that are read to detect a folder's format
 
 
@@ -136,22 +137,17 @@ def load_all(
         The samples of all folders; its mask_format is the first folder's.
 
     Raises:
-        CommandError: If the numbers of folders differ, a name occurs twice, or `load` raises it.
+        CommandError: If the numbers of folders differ, a name is in several folders, or `load` raises it.
     """
     if len(photo_folders) != len(mask_folders):
         raise CommandError(f"--photos has {len(photo_folders)} folders and --masks {len(mask_folders)}; give as many")
-    datasets = [
-        load(photos, masks_, mask_format, skip_broken)
-        for photos, masks_ in zip(photo_folders, mask_folders, strict=True)
-    ]
-    samples = [sample for dataset in datasets for sample in dataset.samples]
-    names = [sample.name for sample in samples]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise CommandError(
-            f"{repeated[0]} is in more than one folder; a name identifies a photo, so rename one of them"
-        )
+    datasets = [load(*pair, mask_format, skip_broken) for pair in zip(photo_folders, mask_folders, strict=True)]
+    names = Counter(name for dataset in datasets for name in {sample.name for sample in dataset.samples})
+    name, folders = names.most_common(1)[0]
+    if folders > 1:
+        raise CommandError(f"{name} is in {folders} folders; a name identifies a photo, so rename the others")
     return Dataset(
-        samples,
+        [sample for dataset in datasets for sample in dataset.samples],
         datasets[0].mask_format,
         max(dataset.classes for dataset in datasets),
         [line for dataset in datasets for line in dataset.broken],
