@@ -94,7 +94,7 @@ class Segmenter:
         """
         self.sha256 = sha256
         trial.check(file, sha256)
-        self.model = loading.load(file, interpreters)
+        self.model = loading.load(file, interpreters, sha256)
         self.card, self.notes = self.model.card, self.model.notes
         self._card_version = self.card.version
         if generation:

@@ -52,7 +52,7 @@ class ModelCard:
         border: Pixels on each side of the input that the output does not cover, as in a network with valid padding.
         description: What the model segments.
         licence: Licence of the model.
-        source: Origin of the card as a whole: "embedded", "metadata" or "inferred".
+        source: Origin of the card as a whole: "embedded", "known", "metadata" or "inferred".
     """
 
     name: str = "model"

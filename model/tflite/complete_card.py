@@ -1,4 +1,4 @@
-"""Complete the card of a model: what its embedded card leaves out comes from its metadata, or is inferred."""
+"""Complete the card of a model: what its embedded or known card leaves out comes from its metadata, or is inferred."""
 
 from __future__ import annotations
 
@@ -53,16 +53,17 @@ def named_background(labels: tuple[str, ...]) -> Fields:
 
 
 def complete_card(
-    file: Path, tables: Table, probed: ProbedModel, pool: InterpreterPool, embedded: Fields
+    file: Path, tables: Table, probed: ProbedModel, pool: InterpreterPool, stated: Fields, stated_by: str
 ) -> tuple[ModelCard, dict[str, str], tuple[str, ...]]:
-    """Complete the embedded card, which may be empty.
+    """Complete the card that a model has, which may be empty.
 
     Args:
         file: The .tflite.
         tables: Its tables.
         probed: The model as it was probed.
         pool: Its interpreters.
-        embedded: The values of the embedded card by field.
+        stated: The values of that card by field.
+        stated_by: Where it comes from: "embedded" or "known".
 
     Returns:
         The card, the source of each field, and notes of one sentence each.
@@ -71,10 +72,10 @@ def complete_card(
         ModelRejected: If the card is invalid, or the runtime cannot run the model.
     """
     standard, notes = _read_metadata(file, tables, probed)
-    source = "embedded" if embedded else "inferred" if standard is None else "metadata"
+    source = stated_by if stated else "inferred" if standard is None else "metadata"
     standard = standard or {}
     output, producer = probed.output, infer_card.producer_op(tables, probed.output)
-    labels = tuple(embedded.get("labels") or infer_card.labels_of_output(output, producer, standard.get("labels", ())))
+    labels = tuple(stated.get("labels") or infer_card.labels_of_output(output, producer, standard.get("labels", ())))
     normalization = infer_card.normalization(probed.input, standard)
     values, sources = merge(
         ("default", {"labels": labels}),
@@ -82,9 +83,9 @@ def complete_card(
         ("metadata", {name: standard[name] for name in METADATA_TEXTS if name in standard}),
         ("metadata", {name: value for name, value in normalization.items() if standard.get(name) == value}),
         ("metadata", {"labels": labels} if standard.get("labels") == labels else {}),
-        ("inferred", named_background(labels) if "labels" in embedded or "labels" in standard else {}),
+        ("inferred", named_background(labels) if "labels" in stated or "labels" in standard else {}),
         ("metadata", {"activation": standard["activation"]} if standard.get("activation", "none") != "none" else {}),
-        ("embedded", embedded),
+        (stated_by, stated),
     )
     if sources["labels"] == "default" and infer_card.has_independent_scores(output, producer):
         notes = (*notes, SIGMOID_NOTE.format(count=output.channels))

@@ -1,11 +1,14 @@
 """Load a .tflite: verify it, probe it, and complete its card.
 
-The fields of the card come, in this order of precedence, from the card embedded in the file, from its standard
-metadata, and from inference.
+The fields of the card come, in this order of precedence, from the card embedded in the file or, for a file without one,
+from the table of known models; from its standard metadata; and from inference. A known model's card takes precedence
+over the metadata of the same file, because it was checked for that file.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from model.errors import ModelRejected
 from model.tflite import card as cards
 from model.tflite import complete_card, verify
 from model.tflite.card import ModelCard
+from model.tflite.complete_card import Fields
 from model.tflite.pool import InterpreterPool
 from model.tflite.probe import ProbedModel, TensorHints, probe
 from model.tflite.tensor_specs import InputSpec, OutputSpec
@@ -30,7 +34,8 @@ class LoadedModel:
         input: Spec of its input.
         output: Spec of the output that holds the segmentation.
         card: The complete card.
-        sources: Where each field of the card comes from: "embedded", "metadata", "inferred" or "default".
+        sources: Where each field of the card comes from: "embedded", "known", "metadata", "inferred" or
+            "default".
         notes: Remarks for the operator, one sentence each.
     """
 
@@ -42,32 +47,59 @@ class LoadedModel:
     notes: tuple[str, ...]
 
 
-def load(file: Path, interpreters: int) -> LoadedModel:
+def load(
+    file: Path, interpreters: int, sha256: str | None = None, known: Mapping[str, Fields] | None = None
+) -> LoadedModel:
     """Load a model.
 
     Args:
         file: A .tflite.
         interpreters: Maximum number of interpreters, which is the number of photos processed at once.
+        sha256: The file's checksum in hex; None to compute it if it is needed.
+        known: Values of the cards of known models by the checksums of their files; None for those of known_models,
+            which is imported only if the file has no card.
 
     Raises:
         ModelRejected: If the file is damaged, is not a segmentation model, its card is invalid, or the runtime cannot
             execute it.
     """
     tables = verify.read_model(file)
-    embedded = cards.read_values(file) or {}
-    stated = ModelCard().with_values(embedded)  # an invalid card is rejected before the runtime loads the model
-    probed = probe(file, tensor_hints(stated, embedded))
-    pool = InterpreterPool(probed, interpreters)
-    if embedded.keys() >= SUFFICIENT_FIELDS:
-        named = complete_card.named_background(stated.labels)
-        values, sources = complete_card.merge(("inferred", named), ("embedded", embedded))
-        card, notes = ModelCard(source="embedded").with_values(values), probed.notes
+    source, stated = "embedded", cards.read_values(file) or {}
+    if not stated:
+        stated = known_values(sha256 or hashlib.sha256(file.read_bytes()).hexdigest(), known)
+        source = "known"
+    card = ModelCard(source=source).with_values(
+        stated
+    )  # an invalid card is rejected before the runtime loads the model
+    probed = probe(file, tensor_hints(card, stated))
+    pool, notes = InterpreterPool(probed, interpreters), probed.notes
+    if stated.keys() >= SUFFICIENT_FIELDS:
+        named = complete_card.named_background(card.labels)
+        values, sources = complete_card.merge(("inferred", named), (source, stated))
+        card = card.with_values(values)
     else:
-        card, sources, notes = complete_card.complete_card(file, tables, probed, pool, embedded)
+        card, sources, notes = complete_card.complete_card(file, tables, probed, pool, stated, source)
     return LoadedModel(pool, probed.input, probed.output, _fit_to_tensors(card, probed), sources, notes)
 
 
-def tensor_hints(stated: ModelCard, embedded: dict[str, Any]) -> TensorHints:
+def known_values(sha256: str, known: Mapping[str, Fields] | None = None) -> Fields:
+    """Return the card of a known model.
+
+    Args:
+        sha256: Checksum of the model's file in hex.
+        known: As for `load`.
+
+    Returns:
+        The values by field; empty if the model is not known.
+    """
+    if known is not None:
+        return known.get(sha256, {})
+    from model.tflite.known_models import KNOWN_MODELS  # only models without a card pay for this import
+
+    return KNOWN_MODELS[sha256].card_values() if sha256 in KNOWN_MODELS else {}
+
+
+def tensor_hints(stated: ModelCard, embedded: Fields) -> TensorHints:
     """Return what an embedded card states about the tensors.
 
     Args:
