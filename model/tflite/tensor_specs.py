@@ -20,6 +20,7 @@ CLASSES_LIMIT = 256  # a mask has 8 bits per pixel
 CHANNELS = (3, 1)  # colour, grey
 FLOAT: np.dtype[Any] = np.dtype(np.float32)
 ANY = -1  # an axis whose length the model leaves open
+FLAT_STRIDES = (1, 2, 4, 8)  # input pixels per pixel of a flattened output
 OPEN_SIZE_LIMIT_PX = 512  # longer side of the input, for models of any input size
 
 
@@ -233,7 +234,7 @@ def read_output_specs(
         elif channels > CLASSES_LIMIT:
             reasons.append(f"{list(shape)} has {channels} channels, and a mask at most {CLASSES_LIMIT} classes")
         else:
-            size_wh = (output_wh or input_wh) if "F" in axes else (lengths["W"], lengths["H"])
+            size_wh = _flat_size(lengths["F"], input_wh, output_wh) if "F" in axes else (lengths["W"], lengths["H"])
             scale, zero_point = detail["quantization"]
             name = str(detail["name"])
             specs.append(OutputSpec(index, name, axes, size_wh, channels, dtype, float(scale), int(zero_point)))
@@ -263,10 +264,21 @@ def _output_axes(shape: tuple[int, ...], input_wh: tuple[int, int], output_wh: t
         pairs = [(h, w) for h, w in pairwise(long_axes) if _similar_proportions(shape[w], shape[h], input_wh)]
         pairs.sort(key=lambda pair: (-_same_proportions(shape[pair[1]], shape[pair[0]], input_wh), pair))
         candidates += [{h: "H", w: "W"} for h, w in pairs]
+    if len(long_axes) == 2:
+        candidates += [{axis: "F"} for axis in long_axes if _flat_size(shape[axis], input_wh, output_wh) > (1, 1)]
     if not candidates:
         return None
     letters = dict.fromkeys(long_axes, "K") | candidates[0]
     return "".join(letters.get(axis, "1") for axis in range(len(shape)))
+
+
+def _flat_size(length: int, input_wh: tuple[int, int], output_wh: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the width and height that are flattened to an axis of this length; (0, 0) if they are not known.
+
+    They are the card's, or else those of the input or a fraction of it.
+    """
+    sizes = [output_wh] if output_wh else [(input_wh[0] // n, input_wh[1] // n) for n in FLAT_STRIDES]
+    return next((size_wh for size_wh in sizes if size_wh[0] * size_wh[1] == length), (0, 0))
 
 
 def _similar_proportions(width: int, height: int, input_wh: tuple[int, int]) -> bool:

@@ -85,6 +85,11 @@ def test_the_output_is_that_of_the_card_else_the_largest_that_fits_its_classes(h
     assert choose_output(outputs(), hints).index == index
 
 
+def test_of_outputs_of_one_size_that_with_several_classes_is_chosen() -> None:
+    assert choose_output(outputs()[::-1], TensorHints()).name == "fine"
+    assert choose_output([OutputSpec(0, "edges", "1HW1", (40, 24), 1), *outputs()[:2]], TensorHints()).name == "fine"
+
+
 def test_an_output_that_is_not_a_segmentation_is_rejected_with_the_choices() -> None:
     with pytest.raises(ModelRejected, match=r"output 'depth' .* choose from 0 \(coarse\), 1 \(fine\), 2 \(edges\)"):
         choose_output(outputs(), TensorHints(output="depth"))
