@@ -198,7 +198,7 @@ def test_a_file_that_is_not_a_photo_shows_the_functions_message_and_the_next_pho
     assert not page.get_by_role("button", name="Try again").is_visible()
     choose(page, upload(SAMPLE.read_bytes()[:6000], "half.jpg"))
     playwright.expect(alert).to_contain_text("The photo is damaged")
-    choose(page, SAMPLE, "Another photo" if page.locator("#work").is_visible() else "Choose a photo")
+    choose(page, SAMPLE, "Another photo" if page.locator("#work").is_visible() else "Choose photos")
     playwright.expect(wait(page).locator("#error")).to_be_hidden()
 
 

@@ -62,11 +62,11 @@ def page_opener(browser: Any, server: str) -> Iterator[Open]:
     assert not [line for line in messages if "Content Security Policy" in line or "uncaught" in line]
 
 
-def choose(page: Any, photo: Path | dict[str, Any], button: str = "Choose a photo") -> None:
-    """Choose a file with the file chooser that a button opens."""
+def choose(page: Any, photos: Any, button: str = "Choose photos") -> None:
+    """Choose one file, or a list of files, with the file chooser that a button opens."""
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name=button).click()
-    chooser.value.set_files(photo)
+    chooser.value.set_files(photos)
 
 
 def upload(data: bytes, name: str = "photo.jpg") -> dict[str, Any]:
