@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,10 @@ def focus(page: Any, name: str) -> None:
     raise AssertionError(f"{name} cannot be reached with Tab")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_axe_reports_no_violation_and_nothing_overflows_in_any_state(visit: Open, tmp_path: Path, look: str) -> None:
+def checker(page: Any, look: str, tmp_path: Path) -> Callable[[str], None]:
+    """Return a function that takes a screenshot of a state and checks it with axe and for overflow."""
     folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
-    page = visit(**LOOKS[look])
 
     def check(state: str) -> None:
         page.wait_for_timeout(300)  # transitions end
@@ -63,6 +63,13 @@ def test_axe_reports_no_violation_and_nothing_overflows_in_any_state(visit: Open
         assert audit(page) == [], state
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
+    return check
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_reports_no_violation_and_nothing_overflows_in_any_state(visit: Open, tmp_path: Path, look: str) -> None:
+    page = visit(**LOOKS[look])
+    check = checker(page, look, tmp_path)
     check("welcome")
     choose(page, upload(b"text", "notes.txt"))
     playwright.expect(page.get_by_role("alert")).to_be_visible()
@@ -80,3 +87,30 @@ def test_axe_reports_no_violation_and_nothing_overflows_in_any_state(visit: Open
     for view in ("Mask", "Overlay", "Cutout"):
         page.get_by_text(view, exact=True).click()
         check(view.lower())
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_reports_no_violation_and_nothing_overflows_with_several_photos(
+    visit: Open, tmp_path: Path, look: str
+) -> None:
+    page = visit(**LOOKS[look])
+    check = checker(page, look, tmp_path)
+    held: list[Any] = []
+    page.route(re.compile("output=probability"), lambda route: held.append(route))
+    photos = [upload(SAMPLE.read_bytes(), f"a cat with a long name {n}.jpg") for n in range(6)]
+    choose(page, [*photos[:2], upload(b"text", "letter.doc"), *photos[2:], upload(b"", "empty.jpg")])
+    playwright.expect(page.locator(".item[data-state=working]")).to_have_count(2)
+    check("several-working")
+    file = io.BytesIO()
+    shape((451, 300)).save(file, "PNG")
+    answers = [{"body": file.getvalue(), "content_type": "image/png"}] * 4
+    answers += [{"status": 503, "json": {"detail": "every interpreter is taken"}}] * 2
+    for number, response in enumerate(answers):
+        while len(held) <= number:
+            page.wait_for_timeout(20)
+        held[number].fulfill(**response)
+    playwright.expect(page.locator("#progress")).to_have_text("4 of 7 photos done, 3 failed")
+    page.get_by_text("Cutout", exact=True).click()
+    check("several-done")
+    page.get_by_role("radio", name="letter.doc").check()
+    check("several-failed")
