@@ -103,7 +103,7 @@ def test_axe_reports_no_violation_and_nothing_overflows_with_several_photos(
     check("several-working")
     file = io.BytesIO()
     shape((451, 300)).save(file, "PNG")
-    answers = [{"body": file.getvalue(), "content_type": "image/png"}] * 4
+    answers: list[dict[str, Any]] = [{"body": file.getvalue(), "content_type": "image/png"}] * 4
     answers += [{"status": 503, "json": {"detail": "every interpreter is taken"}}] * 2
     for number, response in enumerate(answers):
         while len(held) <= number:
