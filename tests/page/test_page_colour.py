@@ -44,7 +44,7 @@ def test_a_photo_in_display_p3_is_shown_in_srgb(visit: Open, encode: Encode, for
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     converted = ImageCms.profileToProfile(photo, source, ImageCms.createProfile("sRGB"))
     assert converted
-    options = {"PNG": {}, "JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}[format]
+    options: dict[str, int] = {"WEBP": {"lossless": 1}, "JPEG": {"quality": 100, "subsampling": 0}}.get(format, {})
     page = visit()
     answer(page, Image.new("L", SIZE_WH, 255))
     choose(page, upload(encode(photo, format, icc_profile=profile, **options)))
