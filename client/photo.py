@@ -42,11 +42,16 @@ def read_photo(photo: PhotoInput) -> bytes:
         return _encode_png(_image_from_array(photo))
     if isinstance(photo, Image.Image):
         return _encode_png(photo)
-    data = photo if isinstance(photo, bytes) else _read_file(photo)
+    data = photo if isinstance(photo, bytes) else read_file(photo)
     return _heic_to_jpeg(data) if _is_heic(data) else data
 
 
-def _read_file(path: str | Path) -> bytes:
+def read_file(path: str | Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        PhotoError: If the file cannot be read.
+    """
     try:
         return Path(path).read_bytes()
     except OSError as error:

@@ -32,11 +32,13 @@ NOT_FOR_BUCKETS = (
     "contact_sheet",
     "show",
     "force",
+    "follow_links",
 )
 EPILOG = """\
-A single photo is always segmented again. Among several (a folder, a pattern, a list), photos that have a result are
-skipped, so the same command continues an interrupted run. Exit codes: 0 success, 1 something failed, 2 usage error,
-130 interrupted by Ctrl-C.
+A single photo is always segmented again. Among several (a folder, a pattern, a list), photos are skipped that have a
+result of the same options and model, so the same command continues an interrupted run. A file that is not a result of
+the same photo is overwritten only with --force. Exit codes: 0 success, 1 something failed, 2 usage error, 130
+interrupted by Ctrl-C.
 """
 
 
@@ -55,12 +57,13 @@ class CliOptions:
         log: File for the JSON log lines.
         show: Open the result in an image viewer.
         jobs: Number of photos processed concurrently.
-        force: Process photos again that have a result.
+        force: Process photos again that have a result, and overwrite other files.
         quiet: Print errors only.
         auth: Source of identity tokens.
         audience: Audience of identity tokens.
         deadline_s: Time for one photo with all retries, in seconds.
         masks: gs:// URI of the mask bucket; selects the backfill.
+        follow_links: Search folders that are symbolic links.
     """
 
     sources: list[str]
@@ -79,6 +82,12 @@ class CliOptions:
     audience: str | None
     deadline_s: float
     masks: str | None = None
+    follow_links: bool = False
+
+    def origin_options(self) -> dict[str, str]:
+        """Return the options that determine a result, as stored in its origin."""
+        background = {"background": self.background.identity} if self.background else {}
+        return {"output": self.segment.output, **self.segment.query(), **background}
 
 
 def parse_arguments(argv: list[str] | None = None) -> CliOptions:
@@ -117,6 +126,7 @@ def parse_arguments(argv: list[str] | None = None) -> CliOptions:
         audience=args.audience,
         deadline_s=args.deadline,
         masks=args.masks,
+        follow_links=args.follow_links,
     )
 
 
@@ -218,7 +228,12 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument("--jobs", type=_jobs, default=4, metavar="N", help="photos to process concurrently (default: 4)")
-    group.add_argument("--force", action="store_true", help="process photos again that have a result")
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="process photos again that have a result, and overwrite files that this command did not make",
+    )
+    group.add_argument("--follow-links", action="store_true", help="search folders that are symbolic links")
     group.add_argument("--quiet", action="store_true", help="print errors only")
     group.add_argument("--auth", choices=AUTH_MODES, default="auto", help="source of identity tokens (default: auto)")
     group.add_argument("--audience", metavar="URL", help="audience of identity tokens (default: from --url)")

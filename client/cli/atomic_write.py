@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -26,14 +28,15 @@ class CannotWrite(ClientError):
 def write_atomically(path: Path | None, data: bytes) -> None:
     """Write a file under a temporary name in the same folder and rename it.
 
-    The temporary name is always the same, so that a run overwrites what a killed run has left behind.
+    The temporary name is always the same, so that a run overwrites what a killed run has left behind. It is short, since
+    that of the file may have the greatest length that the file system allows.
 
     Args:
         path: The file, whose folder is created if it is missing; None for standard output.
         data: The content.
 
     Raises:
-        CannotWrite: If the operating system reports an error.
+        CannotWrite: If the operating system reports an error, or a folder, device or pipe has the file's name.
     """
     try:
         if path is None:
@@ -41,7 +44,9 @@ def write_atomically(path: Path | None, data: bytes) -> None:
             sys.stdout.buffer.flush()
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        part = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.part")
         part.write_bytes(data)
         os.replace(part, path)
     except OSError as error:

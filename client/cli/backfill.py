@@ -73,7 +73,7 @@ def run_backfill(options: CliOptions) -> int:
     jobs = plan_backfill(options, model)
     if not jobs:
         return report_no_photos(options)
-    return run_jobs(BatchState(options, len(jobs)), jobs, skip=lambda job: job.is_done, work=_deliver)
+    return run_jobs(BatchState(options, len(jobs)), jobs, _deliver)
 
 
 def plan_backfill(options: CliOptions, model: dict[str, Any]) -> list[BucketJob]:
@@ -134,7 +134,9 @@ def _fill(template: str, bucket: str, name: str) -> str:
 
 
 def _deliver(job: BucketJob, client: Client) -> Outcome:
-    """Deliver the event of a photo; a photo that was replaced or deleted since the listing is skipped."""
+    """Deliver the event of a photo; skip one that is done, or was replaced or deleted since the listing."""
+    if job.is_done:
+        return Outcome(job, "skipped")
     event = finalized_event(job.bucket, job.key, job.generation, job.size)
     outcome = outcome_of(job, lambda: client.deliver(event))
     is_gone = isinstance(outcome.response, EventReceipt) and outcome.response.outcome == "gone"

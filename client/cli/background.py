@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,17 @@ class Background:
     Attributes:
         colour: RGB, 0-255.
         image: RGB image that is used instead of the colour.
+        sha256: Checksum of the image's file.
     """
 
     colour: tuple[int, int, int] = (255, 255, 255)
     image: Image.Image | None = None
+    sha256: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The colour as #rrggbb, or the checksum of the image."""
+        return self.sha256 or "#{:02x}{:02x}{:02x}".format(*self.colour)
 
 
 def parse_background(text: str) -> Background:
@@ -39,7 +47,8 @@ def parse_background(text: str) -> Background:
         PhotoError: If the file cannot be decoded.
     """
     if Path(text).is_file():
-        return Background(image=to_rgb(open_upright(read_photo(Path(text)))))
+        data = read_photo(Path(text))
+        return Background(image=to_rgb(open_upright(data)), sha256=hashlib.sha256(data).hexdigest())
     red, green, blue = ImageColor.getrgb(text)[:3]
     return Background((red, green, blue))
 

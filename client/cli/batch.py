@@ -16,15 +16,17 @@ from types import FrameType
 from typing import TypeVar
 
 from ..client import Client
+from ..errors import ClientError
 from .arguments import CliOptions, make_client
-from .atomic_write import write_atomically
+from .atomic_write import is_written, write_atomically
 from .batch_state import BatchState
 from .contact_sheet import SheetEntry, draw_sheets, nth_sheet
 from .image_viewer import open_in_viewer
-from .job import FileJob, Job, Outcome, is_done, run_job
+from .job import FileJob, Job, Outcome, run_job
 from .output_paths import plan_batch
 
 AnyJob = TypeVar("AnyJob", bound=Job)
+log = logging.getLogger("silhouette")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -44,17 +46,37 @@ def run_batch(options: CliOptions) -> int:
     jobs = plan_batch(options)
     if not jobs:
         return report_no_photos(options)
+    model = None if options.force else _current_model(options, jobs)
     state = BatchState(options, len(jobs))
-    code = run_jobs(
-        state,
-        jobs,
-        skip=lambda job: not options.force and is_done(job),
-        work=lambda job, client: run_job(job, client, options),
-    )
+    with_result: set[FileJob] = set()
+
+    def work(job: FileJob, client: Client) -> Outcome:
+        outcome = run_job(job, client, options, model)
+        if outcome.status in ("done", "skipped"):
+            with_result.add(job)
+        return outcome
+
+    code = run_jobs(state, jobs, work)
     if not state.interrupted:
-        _write_contact_sheets(options, jobs)
+        _write_contact_sheets(options, [job for job in jobs if job in with_result])
         _show(options, jobs)
     return code
+
+
+def _current_model(options: CliOptions, jobs: list[FileJob]) -> str:
+    """Return the function's current model as in `X-Model`, to compare existing results with; empty if none exist."""
+    if not any(job.destination and is_written(job.destination) for job in jobs):
+        return ""
+    try:
+        with make_client(options) as client:
+            model = client.model()
+        return f"{model['name']}/{model['version']}; sha256={model['sha256'][:12]}"
+    except ClientError as error:
+        reason = error.detail
+    except (KeyError, TypeError):
+        reason = "its description is incomplete"
+    log.warning("the function's model is unknown, so results of other models are kept: %s", reason)
+    return ""
 
 
 def report_no_photos(options: CliOptions) -> int:
@@ -63,19 +85,13 @@ def report_no_photos(options: CliOptions) -> int:
     return 1
 
 
-def run_jobs(
-    state: BatchState,
-    jobs: list[AnyJob],
-    skip: Callable[[AnyJob], bool],
-    work: Callable[[AnyJob, Client], Outcome],
-) -> int:
+def run_jobs(state: BatchState, jobs: list[AnyJob], work: Callable[[AnyJob, Client], Outcome]) -> int:
     """Run jobs concurrently and print a summary.
 
     Args:
         state: The state of the run, which is closed at the end.
         jobs: All jobs.
-        skip: Returns whether a job is done already.
-        work: Runs one job, in a thread of its own.
+        work: Runs or skips one job, in a thread of its own.
 
     Returns:
         The exit code.
@@ -86,7 +102,7 @@ def run_jobs(
     started_at = time.monotonic()
     try:
         with _interruptible(state), _logging_above_progress(state):
-            _process(state, _pending(state, jobs, skip), work)
+            _process(state, iter(jobs), work)
     finally:
         state.close()
     _print_summary(state, time.monotonic() - started_at)
@@ -101,7 +117,7 @@ def _process(state: BatchState, pending: Iterator[AnyJob], work: Callable[[AnyJo
     with make_client(state.options, state.stop) as client, ThreadPoolExecutor(state.options.jobs) as pool:
         try:
             while True:
-                while len(running) < state.options.jobs and (job := next(pending, None)):
+                while len(running) < state.options.jobs and not state.stop.is_set() and (job := next(pending, None)):
                     running.add(pool.submit(work, job, client))
                 if not running:
                     return
@@ -112,18 +128,6 @@ def _process(state: BatchState, pending: Iterator[AnyJob], work: Callable[[AnyJo
         finally:
             # After an error here, the pool would otherwise wait for threads that pause between retries.
             state.stop.set()
-
-
-def _pending(state: BatchState, jobs: list[AnyJob], skip: Callable[[AnyJob], bool]) -> Iterator[AnyJob]:
-    """Yield the jobs that are not done until the run is to stop; record the others as skipped."""
-    for job in jobs:
-        if state.stop.is_set():
-            return
-        if skip(job):
-            state.record(Outcome(job, "skipped"))
-            state.update_progress()
-        else:
-            yield job
 
 
 @contextlib.contextmanager
@@ -171,7 +175,7 @@ def _print_summary(state: BatchState, elapsed_s: float) -> None:
 def _write_contact_sheets(options: CliOptions, jobs: list[FileJob]) -> None:
     if options.contact_sheet is None:
         return
-    entries = [SheetEntry(job.photo, job.destination) for job in jobs if job.photo and job.destination and is_done(job)]
+    entries = [SheetEntry(job.photo, job.destination) for job in jobs if job.photo and job.destination]
     for index, sheet in enumerate(draw_sheets(entries, options.contact_sheet.suffix)):
         write_atomically(nth_sheet(options.contact_sheet, index), sheet)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from .folders import match_pattern, split_pattern, walk_folders
+from .origin import read_origin
 
 # The formats that the function decodes, and HEIC, which the client converts.
 PHOTO_EXTENSIONS = frozenset(
@@ -15,7 +17,6 @@ PHOTO_EXTENSIONS = frozenset(
 )
 # What the client appends to a photo's name: PHOTO-mask.png.
 RESULT_SUFFIXES = ("mask", "probability", "overlay", "cutout", "compare")
-WILDCARDS = "*?["
 
 log = logging.getLogger("silhouette")
 
@@ -33,12 +34,13 @@ class SourcePhoto:
     folder: Path
 
 
-def find_photos(sources: list[str], excluded: list[Path]) -> list[SourcePhoto]:
+def find_photos(sources: list[str], excluded: list[Path], follow_links: bool = False) -> list[SourcePhoto]:
     """Return all photos, each once, in a reproducible order.
 
     Args:
         sources: Files, folders and glob patterns.
         excluded: Files and folders to ignore in folders and patterns, because this command writes them.
+        follow_links: Whether to search folders that are symbolic links.
 
     Returns:
         The photos, without the results of earlier runs.
@@ -48,49 +50,58 @@ def find_photos(sources: list[str], excluded: list[Path]) -> list[SourcePhoto]:
     excluded_paths = {os.path.abspath(path) for path in excluded}
     photos: dict[str, SourcePhoto] = {}
     for source in sources:
-        for photo in _expand(source, common_folder, excluded_paths, is_only=len(sources) == 1):
-            photos.setdefault(os.path.abspath(photo.path), photo)
+        parent = Path() if len(sources) == 1 else Path(Path(source).resolve().name)
+        for photo in _expand(source, common_folder, parent, excluded_paths, follow_links):
+            photos.setdefault(os.path.join(os.path.realpath(photo.path.parent), photo.path.name), photo)
     return _without_results(list(photos.values()))
 
 
-def _expand(source: str, common_folder: Path, excluded: set[str], is_only: bool) -> Iterator[SourcePhoto]:
+def _expand(
+    source: str, common_folder: Path, parent: Path, excluded: set[str], follow_links: bool
+) -> Iterator[SourcePhoto]:
     """Yield the photos of one argument.
 
     Args:
         source: The argument.
         common_folder: The deepest folder that contains all photos that are named one by one.
+        parent: Where a folder goes under --out; one of several keeps its name.
         excluded: Absolute paths to ignore.
-        is_only: Whether it is the only argument; one folder of several keeps its name under --out.
+        follow_links: Whether to search folders that are symbolic links.
     """
     if os.path.isdir(source):
         top = Path(source)
-        parent = Path() if is_only else Path(top.resolve().name)
-        for path in _walk(top, excluded):
+        for path in _walk(top, excluded, follow_links):
             yield SourcePhoto(path, parent / path.parent.relative_to(top))
     elif is_pattern(source):
-        base = _base_folder(source)
-        for match in sorted(glob.glob(source, recursive=True)):
-            path = Path(match)
-            if is_photo(path) and not _is_excluded(path, base, excluded) and path.is_file():
+        base, parts = split_pattern(source)
+        for path in match_pattern(base, parts, follow_links):
+            if not _is_excluded(path, base, excluded) and _is_usable(path):
                 yield SourcePhoto(path, path.parent.relative_to(base))
     else:
         # A file that is named explicitly may have any extension. If it is missing, processing it reports that.
         yield SourcePhoto(Path(source), _absolute(Path(source)).parent.relative_to(common_folder))
 
 
-def _walk(top: Path, excluded: set[str]) -> Iterator[Path]:
+def _walk(top: Path, excluded: set[str], follow_links: bool) -> Iterator[Path]:
     """Yield the photos in a folder and its subfolders."""
+    for folder, names in walk_folders(top, follow_links):
+        if not _is_excluded(folder, top, excluded):
+            for path in (folder / name for name in names):
+                if os.path.abspath(path) not in excluded and _is_usable(path):
+                    yield path
 
-    def warn(error: OSError) -> None:
-        log.warning("cannot read the folder %s: %s", error.filename, (error.strerror or "").lower())
 
-    for folder, subfolders, names in os.walk(top, onerror=warn):
-        subfolders[:] = sorted(
-            name for name in subfolders if os.path.abspath(os.path.join(folder, name)) not in excluded
-        )
-        for path in (Path(folder, name) for name in sorted(names)):
-            if is_photo(path) and os.path.abspath(path) not in excluded:
-                yield path
+def _is_usable(path: Path) -> bool:
+    """Return whether a file in a folder is a photo and not the result of one; log devices and pipes."""
+    if not is_photo(path):
+        return False
+    if path.stem.endswith(tuple(f"-{suffix}" for suffix in RESULT_SUFFIXES)) and read_origin(path) is not None:
+        return False
+    if path.exists() and not path.is_file():
+        if not path.is_dir():
+            log.warning("%s is not a regular file and is ignored", path)
+        return False
+    return True  # a link to a missing file is reported when it is read
 
 
 def is_photo(path: Path) -> bool:
@@ -99,18 +110,8 @@ def is_photo(path: Path) -> bool:
 
 
 def is_pattern(source: str) -> bool:
-    """Return whether an argument is a glob pattern; an existing file with wildcards in its name is not."""
-    return any(letter in source for letter in WILDCARDS) and not os.path.lexists(source)
-
-
-def _base_folder(pattern: str) -> Path:
-    """Return the folders of a pattern before its first wildcard."""
-    parts: list[str] = []
-    for part in Path(pattern).parent.parts:
-        if any(letter in part for letter in WILDCARDS):
-            break
-        parts.append(part)
-    return Path(*parts)
+    """Return whether an argument is a glob pattern; existing files and folders may have wildcards in their names."""
+    return bool(split_pattern(source)[1])
 
 
 def _is_excluded(path: Path, base: Path, excluded: set[str]) -> bool:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from ..client import Client
-from ..errors import ClientError, Stopped
+from ..errors import ClientError, PhotoError, Stopped
 from ..options import Output
 from ..photo import read_photo
 from ..response import ResponseMetadata
 from ..result import SegmentResult
 from .arguments import CliOptions
-from .atomic_write import is_written, write_atomically
+from .atomic_write import write_atomically
 from .background import compose
 from .comparison import side_by_side
+from .origin import embed_origin, file_state, read_origin, read_source
 
 log = logging.getLogger("silhouette")
 
@@ -45,11 +45,13 @@ class FileJob:
         photo: The photo; None for standard input.
         destination: Where the result goes; None for standard output.
         compare: Where the comparison image goes; None for no comparison image.
+        refusal: Why the photo cannot be processed, if the search for photos has found a reason.
     """
 
     photo: Path | None
     destination: Path | None
     compare: Path | None = None
+    refusal: str | None = None
 
     @property
     def name(self) -> str:
@@ -74,15 +76,55 @@ class Outcome:
     error: ClientError | None = None
 
 
-def is_done(job: FileJob) -> bool:
-    """Return whether all output files of a job exist."""
-    outputs = [path for path in (job.destination, job.compare) if path is not None]
-    return bool(outputs) and all(is_written(path) for path in outputs)
+class ResultExists(ClientError):
+    """An output file exists that was not made of the same photo, and --force is not given."""
+
+    code = "result-exists"
 
 
-def run_job(job: FileJob, client: Client, options: CliOptions) -> Outcome:
-    """Segment a photo and write its output files; an error becomes the outcome."""
+def run_job(job: FileJob, client: Client, options: CliOptions, model: str | None = None) -> Outcome:
+    """Segment a photo and write its output files, unless they are current; an error becomes the outcome.
+
+    Args:
+        job: The job.
+        client: The client.
+        options: The options of the command line.
+        model: The function's model, to compare existing files with; empty if it is unknown; None to skip no photo.
+    """
+    try:
+        if model is not None and _is_current(job, options, model):
+            return Outcome(job, "skipped")
+    except OSError:
+        pass  # reading the photo reports it
     return outcome_of(job, lambda: _segment_and_write(job, client, options))
+
+
+def _is_current(job: FileJob, options: CliOptions, model: str) -> bool:
+    """Return whether all output files of a job exist and are what the job would write."""
+    outputs = _output_files(job, options)
+    return bool(outputs) and all(
+        file_state(path, job.photo, file_options, model) == "current" for path, file_options in outputs
+    )
+
+
+def _output_files(job: FileJob, options: CliOptions) -> list[tuple[Path, dict[str, str]]]:
+    """Return the output files of a job, each with the options that determine it."""
+    result = options.origin_options()
+    files = [(job.destination, result), (job.compare, {**result, "file": "comparison"})]
+    return [(path, file_options) for path, file_options in files if path is not None]
+
+
+def _check_replaceable(job: FileJob, options: CliOptions) -> None:
+    """Check that the job replaces only its own results.
+
+    Raises:
+        ResultExists: If an output file exists that was not made of the same photo.
+    """
+    for path, file_options in _output_files(job, options):
+        if not options.force and file_state(path, job.photo, file_options, "") == "foreign":
+            origin = read_origin(path)
+            reason = f"was made of another photo ({origin.photo})" if origin else "was not made by this command"
+            raise ResultExists(f"{path} exists and {reason}; use --force to overwrite it, or --out for another place")
 
 
 def outcome_of(job: Job, work: Callable[[], ResponseMetadata]) -> Outcome:
@@ -101,14 +143,23 @@ def outcome_of(job: Job, work: Callable[[], ResponseMetadata]) -> Outcome:
 
 def _segment_and_write(job: FileJob, client: Client, options: CliOptions) -> SegmentResult:
     """Segment a photo and write its output files; the result comes last, since it marks the job as done."""
-    photo = read_photo(sys.stdin.buffer.read() if job.photo is None else job.photo)
+    if job.refusal is not None:
+        raise PhotoError(job.refusal)
+    _check_replaceable(job, options)
+    file, origin = read_source(job.photo)
+    photo = read_photo(file)
     result = _request(photo, client, options, options.segment.output)
+    origins = {
+        path: replace(origin, options=file_options, model=result.model)
+        for path, file_options in _output_files(job, options)
+    }
     if job.compare is not None:
         bodies = {options.segment.output: result.body}
         panels = [bodies.get(output) or _request(photo, client, options, output).body for output in COMPARED_OUTPUTS]
-        write_atomically(job.compare, side_by_side(photo, panels, job.compare.suffix))
+        comparison = side_by_side(photo, panels, job.compare.suffix)
+        write_atomically(job.compare, embed_origin(comparison, origins[job.compare]))
     body = compose(result.body, options.background) if options.background else result.body
-    write_atomically(job.destination, body)
+    write_atomically(job.destination, embed_origin(body, origins[job.destination]) if job.destination else body)
     return result
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from .contact_sheet import existing_sheets
 from .find_photos import PHOTO_EXTENSIONS, SourcePhoto, find_photos, is_pattern
 from .image_files import has_image_extension
 from .job import FileJob
+from .origin import path_hash
+
+LONGEST_NAME_BYTES = 255  # on most file systems
 
 
 class UsageError(Exception):
@@ -38,17 +43,22 @@ def _single_destination(options: CliOptions, photo: Path | None) -> Path | None:
     out = options.out
     if out == STDOUT:
         return None
-    name = f"{photo.stem if photo else 'photo'}-{_suffix(options)}{_extension(options)}"
+    name = _result_name(photo.stem if photo else "photo", _suffix(options), _extension(options))
     if out is None:
         return photo.with_name(name) if photo else Path(name)
-    is_folder = os.path.isdir(out) or out.endswith(("/", os.sep)) or not Path(out).suffix
-    return Path(out) / name if is_folder else Path(out)
+    is_file = not os.path.isdir(out) and not out.endswith(("/", os.sep)) and _has_result_extension(out)
+    return Path(out) if is_file else Path(out) / name
+
+
+def _has_result_extension(path: str) -> bool:
+    """Return whether a path ends like an image or JSON file; folders may have other dots in their names."""
+    return Path(path).suffix.lower() == ".json" or has_image_extension(Path(path))
 
 
 def _single_comparison(options: CliOptions, photo: Path | None) -> Path | None:
     """Return where the comparison image of a single photo goes, if one is requested."""
     if options.compare and options.compare.is_dir():
-        return options.compare / f"{photo.stem if photo else 'photo'}-compare.png"
+        return options.compare / _result_name(photo.stem if photo else "photo", "compare", ".png")
     if options.compare and not has_image_extension(options.compare):
         raise UsageError(f"--compare writes an image, but {options.compare} has no image file extension, such as .png")
     return options.compare
@@ -58,20 +68,57 @@ def plan_batch(options: CliOptions) -> list[FileJob]:
     """Return the jobs of a batch.
 
     Raises:
-        UsageError: If --out or --compare is a file, or two photos would have the same result file.
+        UsageError: If --out or --compare is a file.
     """
     if options.out is not None:
         _check_folder(options.out, "--out")
     if options.compare is not None:
         _check_folder(str(options.compare), "--compare")
-    photos = find_photos(options.sources, _written_paths(options))
-    jobs = []
-    for photo, name in zip(photos, _distinct_names(photos, options), strict=True):
-        folder = photo.path.parent if options.out is None else Path(options.out) / photo.folder
-        compare = options.compare and options.compare / photo.folder / f"{name}-compare.png"
-        jobs.append(FileJob(photo.path, folder / f"{name}-{_suffix(options)}{_extension(options)}", compare))
-    _check_distinct(jobs)
+    photos = find_photos(options.sources, _written_paths(options), options.follow_links)
+    # The first names that no other photo's files have: short ones, ones with the photo's extension, unique ones.
+    jobs = [_batch_job(options, photo, photo.path.stem) for photo in photos]
+    for name in (_full_name, _unique_name):
+        taken = Counter(key for job in jobs for key in _file_keys(job))
+        jobs = [
+            _batch_job(options, photo, name(photo)) if any(taken[key] > 1 for key in _file_keys(job)) else job
+            for photo, job in zip(photos, jobs, strict=True)
+        ]
     return jobs
+
+
+def _batch_job(options: CliOptions, photo: SourcePhoto, name: str) -> FileJob:
+    """Return the job of a photo, with a name for its output files."""
+    folder = photo.path.parent if options.out is None else Path(options.out) / photo.folder
+    destination = folder / _result_name(name, _suffix(options), _extension(options))
+    compare = options.compare and options.compare / photo.folder / _result_name(name, "compare", ".png")
+    is_special = photo.path.exists() and not photo.path.is_file()
+    return FileJob(photo.path, destination, compare, "not a regular file" if is_special else None)
+
+
+def _full_name(photo: SourcePhoto) -> str:
+    return photo.path.name
+
+
+def _unique_name(photo: SourcePhoto) -> str:
+    return f"{photo.path.name}-{path_hash(photo.path)[:8]}"
+
+
+def _file_keys(job: FileJob) -> list[str]:
+    """Return the output files of a job as most disks compare them: without case, and with composed letters."""
+    return [
+        unicodedata.normalize("NFC", str(path)).casefold() for path in (job.destination, job.compare) if path is not None
+    ]
+
+
+def _result_name(name: str, suffix: str, extension: str) -> str:
+    """Return the name of an output file; one that would exceed the limit is cut, and a checksum keeps it unique."""
+    result = f"{name}-{suffix}{extension}"
+    if len(os.fsencode(result)) <= LONGEST_NAME_BYTES:
+        return result
+    ending = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}-{suffix}{extension}"
+    while len(os.fsencode(name + ending)) > LONGEST_NAME_BYTES:
+        name = name[:-1]
+    return name + ending
 
 
 def _check_folder(path: str, option: str) -> None:
@@ -93,23 +140,3 @@ def _suffix(options: CliOptions) -> str:
 
 def _extension(options: CliOptions) -> str:
     return ".json" if options.segment.output == "json" else ".png"
-
-
-def _distinct_names(photos: list[SourcePhoto], options: CliOptions) -> list[str]:
-    """Return the start of each result's name: the photo's stem, or its full name if the stem is not unique."""
-    # Many file systems ignore case.
-    stems = [
-        str((photo.path.parent if options.out is None else photo.folder) / photo.path.stem).casefold()
-        for photo in photos
-    ]
-    count = Counter(stems)
-    return [photo.path.name if count[stem] > 1 else photo.path.stem for photo, stem in zip(photos, stems, strict=True)]
-
-
-def _check_distinct(jobs: list[FileJob]) -> None:
-    """Raise UsageError if two photos would have the same result file."""
-    jobs_by_destination: dict[str, FileJob] = {}
-    for job in jobs:
-        other = jobs_by_destination.setdefault(str(job.destination), job)
-        if other is not job:
-            raise UsageError(f"{other.name} and {job.name} would both be written to {job.destination}")
