@@ -10,17 +10,18 @@ from typing import Any
 import httpx
 
 from .errors import Stopped
+from .http_client import create_http_client
 from .mask import Mask
 from .options import Output, OutputSize, SegmentOptions
 from .photo import PhotoInput, read_photo
-from .request import UNLIMITED_CONNECTIONS, USER_AGENT, RequestSpec, model_request, photo_request
+from .request import RequestSpec, model_request, photo_request
 from .response import parse_model
 from .result import SegmentResult, parse_result
 from .retry import DEFAULT_DEADLINE_S, Exchange, Pause, RenewToken, Reply, SendRequest, retry_steps
 from .storage_event import EventReceipt, event_request, parse_receipt
 from .tokens import AuthMode, TokenCache
-from .upload import prepare_upload, restore_size
-from .url import DEFAULT_URL, is_loopback, parse_url
+from .upload import Limits, is_too_large, parse_limits, prepare_upload, restore_size
+from .url import DEFAULT_URL, parse_url, split_credentials
 
 log = logging.getLogger("silhouette")
 
@@ -52,16 +53,14 @@ class Client:
 
         Raises:
             ValueError: If the URL is invalid.
+            EnvironmentVariableError: If a variable for proxies or certificates has a value that cannot be used.
         """
-        self._url = parse_url(url)
+        self._url, credentials = split_credentials(parse_url(url))
         self._tokens = TokenCache(auth, self._url, audience)
         self._deadline_s = deadline_s
         self._stop = stop or threading.Event()
-        self._http = httpx.Client(
-            headers={"User-Agent": USER_AGENT},
-            limits=UNLIMITED_CONNECTIONS,
-            trust_env=not is_loopback(self._url),  # a proxy cannot reach this machine's loopback addresses
-        )
+        self._limits: Limits | None = None  # known once the server has refused a photo as too large
+        self._http = create_http_client(httpx.Client, self._url, credentials)
 
     def segment(self, photo: PhotoInput, *, threshold: float | None = None, class_name: str | None = None) -> Mask:
         """Return the mask of a photo, at the photo's own upright size.
@@ -112,9 +111,14 @@ class Client:
         """
         options = SegmentOptions(output, threshold, class_name, size)
         data = read_photo(photo)
-        upload = prepare_upload(data)
-        result = parse_result(self._send(photo_request(upload, options)), output)
-        return restore_size(result, upload, options, data)
+        upload = prepare_upload(data, self._limits)
+        exchange = self._send(photo_request(upload, options))
+        if is_too_large(exchange) and upload.photo_wh is None:
+            self._limits = parse_limits(self.model())
+            upload = prepare_upload(data, self._limits)
+            if upload.photo_wh is not None:
+                exchange = self._send(photo_request(upload, options))
+        return restore_size(parse_result(exchange, output), upload, options, data)
 
     def model(self) -> dict[str, Any]:
         """Return the function's description of its model: the JSON of `GET /`.

@@ -7,6 +7,7 @@ ClientError
 |- Unreachable    No response arrived: connection refused, closed, or timed out.
 |- BadResponse    The response does not follow the HTTP API.
 |- AuthError      No identity token, or no credentials, could be obtained.
+|- EnvironmentVariableError  A variable for proxies or certificates has an unusable value.
 `- Stopped        The caller set `stop` while the client waited to retry.
 """
 
@@ -72,6 +73,12 @@ class AuthError(ClientError):
     """No identity token, or no credentials, could be obtained."""
 
     code = "no-token"
+
+
+class EnvironmentVariableError(ClientError):
+    """An environment variable, such as ALL_PROXY or SSL_CERT_FILE, has a value with which no request can be sent."""
+
+    code = "environment"
 
 
 class Stopped(ClientError):

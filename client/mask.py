@@ -69,5 +69,9 @@ class Mask:
 
         Raises:
             OSError: If the file cannot be written.
+            ValueError: If the file's extension is that of another image format, such as .jpg.
         """
+        extension = Path(path).suffix.lower()
+        if extension != ".png" and extension in Image.registered_extensions():
+            raise ValueError(f"a mask is saved as PNG, but {path} has the extension {extension}")
         Path(path).write_bytes(self.png)

@@ -1,22 +1,21 @@
-"""Photos: read from whatever the caller has, decoded upright, converted to RGB."""
+"""Photos: read from whatever the caller has, and decoded upright."""
 
 from __future__ import annotations
 
 import importlib
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from .errors import PhotoError
+from .pixels import PNG_MODES, deep_to_grey, is_deep, to_srgb
 
-PhotoInput = str | Path | bytes | Image.Image | NDArray[Any]
+PhotoInput = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any]
 
-# Modes that PNG can store; other modes are converted to RGB.
-PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 # On malformed files Pillow's decoders raise almost any exception.
 DECODE_ERRORS = (Exception,)
 # `ftyp` brands of HEIC, which the server cannot decode. It can decode AVIF, which uses the same container.
@@ -27,12 +26,12 @@ def read_photo(photo: PhotoInput) -> bytes:
     """Return the bytes of an image file for a photo.
 
     Args:
-        photo: A path, the bytes of an image file, a Pillow image, or a uint8 array (H, W), (H, W, 3) RGB or
-            (H, W, 4) RGBA. Images and arrays are encoded without EXIF orientation, so that the mask matches their
-            pixels.
+        photo: A path, the bytes of an image file, a file object open for reading bytes, a Pillow image, or a uint8
+            array (H, W), (H, W, 3) RGB or (H, W, 4) RGBA. Images and arrays are encoded without EXIF orientation, so
+            that the mask matches their pixels.
 
     Returns:
-        The file unchanged, except that HEIC becomes JPEG; PNG for an image or an array.
+        The file unchanged, except that HEIC becomes JPEG or PNG; PNG for an image or an array.
 
     Raises:
         PhotoError: If the file cannot be read, the array has another dtype or shape, the image cannot be encoded, or
@@ -42,8 +41,22 @@ def read_photo(photo: PhotoInput) -> bytes:
         return _encode_png(_image_from_array(photo))
     if isinstance(photo, Image.Image):
         return _encode_png(photo)
-    data = photo if isinstance(photo, bytes) else read_file(photo)
+    data = _read_bytes(photo)
     return _heic_to_jpeg(data) if _is_heic(data) else data
+
+
+def _read_bytes(photo: str | Path | bytes | bytearray | memoryview | BinaryIO) -> bytes:
+    """Return the content of a file that is given by its path, as bytes, or as a file object."""
+    if isinstance(photo, str | Path):
+        return read_file(photo)
+    if isinstance(photo, io.BytesIO):
+        return photo.getvalue()  # of all, wherever its position is, as after saving an image to it
+    data = photo.read() if hasattr(photo, "read") else photo
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise PhotoError(
+            f"a photo cannot be read from {type(photo).__name__}; pass a path, bytes, an image or an array"
+        )
+    return bytes(data)
 
 
 def read_file(path: str | Path) -> bytes:
@@ -70,12 +83,19 @@ def _image_from_array(pixels: NDArray[Any]) -> Image.Image:
 def _encode_png(image: Image.Image) -> bytes:
     """Encode an image without EXIF, which would make the server rotate it."""
     try:
-        storable = image if image.mode in PNG_MODES else image.convert("RGB")
+        storable = _storable(image)
         out = io.BytesIO()
-        storable.save(out, "PNG", compress_level=1, exif=b"")
+        storable.save(out, "PNG", compress_level=1, exif=b"", **resolution(image))
     except (OSError, ValueError) as error:
         raise PhotoError(f"cannot encode the image: {error}") from error
     return out.getvalue()
+
+
+def _storable(image: Image.Image) -> Image.Image:
+    """Convert an image to a mode that PNG can store; its colour profile is applied where it would not fit any more."""
+    if image.mode in PNG_MODES or 0 in image.size:
+        return image
+    return deep_to_grey(image) if is_deep(image) else to_srgb(image)
 
 
 def _is_heic(data: bytes) -> bool:
@@ -84,13 +104,17 @@ def _is_heic(data: bytes) -> bool:
 
 
 def _heic_to_jpeg(data: bytes) -> bytes:
-    """Convert HEIC to an upright JPEG of the same size, with pillow-heif."""
+    """Convert HEIC to an upright JPEG, or PNG if it is transparent, of the same size, with pillow-heif."""
     try:
         importlib.import_module("pillow_heif").register_heif_opener()
     except ImportError as error:
         raise PhotoError("HEIC photos need pillow-heif (pip install pillow-heif)") from error
+    image = to_srgb(open_upright(data))
     out = io.BytesIO()
-    to_rgb(open_upright(data)).save(out, "JPEG", quality=95)
+    if image.mode == "RGBA":
+        image.save(out, "PNG", compress_level=1, **resolution(image))
+    else:
+        image.save(out, "JPEG", quality=95, **resolution(image))
     return out.getvalue()
 
 
@@ -113,6 +137,15 @@ def open_upright(data: bytes) -> Image.Image:
         raise PhotoError(f"cannot decode the photo: {error}") from error
 
 
+def count_pixels(data: bytes) -> tuple[str | None, int]:
+    """Return Pillow's name of a photo's format, and its width times height; (None, 0) if it cannot be decoded."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.format, image.width * image.height
+    except DECODE_ERRORS:
+        return None, 0
+
+
 def open_reduced(data: bytes, longest_px: int) -> tuple[Image.Image, tuple[int, int]]:
     """Decode a photo at a reduced size; of a JPEG no more is decoded than the size needs.
 
@@ -121,7 +154,7 @@ def open_reduced(data: bytes, longest_px: int) -> tuple[Image.Image, tuple[int, 
         longest_px: Limit for both sides of the returned image, in pixels.
 
     Returns:
-        The upright RGB image, and the upright width and height of the photo itself.
+        The upright sRGB image, with alpha if the photo has some, and the upright width and height of the photo itself.
 
     Raises:
         PhotoError: If the photo cannot be decoded.
@@ -136,11 +169,16 @@ def open_reduced(data: bytes, longest_px: int) -> tuple[Image.Image, tuple[int, 
             # Pillow rotates a TIFF while loading it, so the EXIF tag alone does not tell whether the sides are swapped.
             if upright.size != image.size:
                 photo_wh = (photo_wh[1], photo_wh[0])
-            reduced = to_rgb(upright)
+            reduced = to_srgb(upright)
     except DECODE_ERRORS as error:
         raise PhotoError(f"cannot decode the photo: {error}") from error
     reduced.thumbnail((longest_px, longest_px))
     return reduced, photo_wh
+
+
+def resolution(image: Image.Image) -> dict[str, Any]:
+    """Return the option of Pillow's encoders that keeps the resolution of an image, in dots per inch."""
+    return {"dpi": image.info["dpi"]} if image.info.get("dpi") else {}
 
 
 def _apply_orientation(image: Image.Image) -> Image.Image:
@@ -150,10 +188,3 @@ def _apply_orientation(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:
         return image.copy()
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image of any mode to 8-bit RGB; 16-bit grey is scaled, since Pillow's own conversion clips it."""
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")

@@ -8,11 +8,6 @@ import httpx
 
 from .options import SegmentOptions
 from .upload import Upload
-from .version import __version__
-
-USER_AGENT = f"silhouette-client/{__version__} python-httpx/{httpx.__version__}"
-# The caller decides how many requests run at once; each needs a connection.
-UNLIMITED_CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 
 
 @dataclass(frozen=True)

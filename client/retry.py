@@ -132,7 +132,8 @@ def pause_after(tries: int, reply: Reply) -> float:
     header = reply.headers.get("retry-after", "") if isinstance(reply, httpx.Response) else ""
     retry_after_s = parse_retry_after(header)
     if retry_after_s is not None:
-        return retry_after_s + random.uniform(0, FIRST_PAUSE_S)
+        # Servers send the same value to all callers, which would otherwise return at the same moment.
+        return retry_after_s + random.uniform(0, max(FIRST_PAUSE_S, retry_after_s / 4))
     return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries, 16)))
 
 
@@ -150,6 +151,8 @@ def describe_reply(reply: Reply) -> str:
     """Describe the outcome of one try for a message."""
     if isinstance(reply, httpx.Response):
         return f"{reply.status_code} {reply.reason_phrase}".rstrip()
+    if isinstance(reply, httpx.ProxyError):
+        return f"the proxy returned an error: {reply}"
     if isinstance(reply, httpx.TimeoutException):
         return "the request timed out"
     if isinstance(reply, httpx.ConnectError):

@@ -174,7 +174,7 @@ def _fetch_from_adc(audience: str) -> str:
     try:
         credentials = _identity_credentials(google_auth.default()[0], request, audience)
         credentials.refresh(request)
-    except google_auth.exceptions.GoogleAuthError as error:
+    except (google_auth.exceptions.GoogleAuthError, OSError) as error:
         raise AuthError(f"Application Default Credentials: {' '.join(str(error).split())[:200]}") from error
     return str(credentials.token)
 

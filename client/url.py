@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import httpx
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def split_credentials(url: httpx.URL) -> tuple[httpx.URL, httpx.BasicAuth | None]:
+    """Return a URL without its user name and password, which would appear in messages, and both as authentication."""
+    if not url.userinfo:
+        return url, None
+    return url.copy_with(userinfo=b""), httpx.BasicAuth(url.username, url.password)
+
+
+def hide_password(text: str) -> str:
+    """Return a text, which may be an invalid URL, without what stands before an @."""
+    return re.sub(r"((?:^|(?<=\s)|(?<=['\"]))(?:[A-Za-z][\w+.-]*:/*)?)\S*@", r"\1***@", text)
 
 
 def parse_url(url: str) -> httpx.URL:
@@ -23,10 +36,10 @@ def parse_url(url: str) -> httpx.URL:
     """
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"invalid URL {url!r}: {error}") from error
+    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+        raise ValueError(f"invalid URL {hide_password(url)!r}: {hide_password(str(error))}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"invalid URL {url!r}: it must start with http:// or https:// and name a host")
+        raise ValueError(f"invalid URL {hide_password(url)!r}: it must start with http:// or https:// and name a host")
     return parsed
 
 

@@ -77,7 +77,7 @@ def main() -> int:
     with running_function(log) as url:
         print(f"the function runs at {url}; it started in {time.monotonic() - started_at:.1f} s; its log is {log}")
         exit_codes = [
-            run_client([str(photo), "--url", url, "--output", output, "--out", str(out / f"{output}.png")])
+            run_client([str(photo), "--url", url, "--output", output, "--out", str(out / f"{output}.png"), "--force"])
             for output in ("mask", "overlay")
         ]
     return max(exit_codes)

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..client import Client
-from ..errors import ClientError
 from ..options import OUTPUT_SIZES, OUTPUTS, Output, SegmentOptions
 from ..retry import DEFAULT_DEADLINE_S
 from ..tokens import AUTH_MODES, AuthMode
-from ..url import DEFAULT_URL, parse_url
-from .background import Background, parse_background
+from ..url import DEFAULT_URL
+from . import argument_types
+from .background import Background
 from .bucket_listing import parse_gs_uri
-from .image_files import has_image_extension
+from .file_format import FileFormat, choose_format
 
 STDIN = STDOUT = "-"
-MOST_JOBS = 1000
 NOT_FOR_BUCKETS = (
     "output",
     "threshold",
@@ -64,6 +63,7 @@ class CliOptions:
         deadline_s: Time for one photo with all retries, in seconds.
         masks: gs:// URI of the mask bucket; selects the backfill.
         follow_links: Search folders that are symbolic links.
+        file_format: Format of the result files.
     """
 
     sources: list[str]
@@ -83,11 +83,12 @@ class CliOptions:
     deadline_s: float
     masks: str | None = None
     follow_links: bool = False
+    file_format: FileFormat = "png"
 
     def origin_options(self) -> dict[str, str]:
         """Return the options that determine a result, as stored in its origin."""
         background = {"background": self.background.identity} if self.background else {}
-        return {"output": self.segment.output, **self.segment.query(), **background}
+        return {"output": self.segment.output, **self.segment.query(), **background, "format": self.file_format}
 
 
 def parse_arguments(argv: list[str] | None = None) -> CliOptions:
@@ -127,7 +128,16 @@ def parse_arguments(argv: list[str] | None = None) -> CliOptions:
         deadline_s=args.deadline,
         masks=args.masks,
         follow_links=args.follow_links,
+        file_format=_file_format(parser, args, output),
     )
+
+
+def _file_format(parser: argparse.ArgumentParser, args: argparse.Namespace, output: Output) -> FileFormat:
+    """Return the format of the result files; exit if --out names a file that cannot hold the output."""
+    try:
+        return choose_format(args.out, output, args.background is not None)
+    except ValueError as error:
+        parser.error(f"--out {args.out}: {error}")
 
 
 def _check_combinations(parser: argparse.ArgumentParser, args: argparse.Namespace, output: Output) -> None:
@@ -189,14 +199,16 @@ def _add_request_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--url",
         default=url,
-        type=_url,
-        help="URL of the function (default: %(default)s, from SILHOUETTE_URL if that is set)",
+        type=argument_types.url,
+        help=f"URL of the function (default: SILHOUETTE_URL if that is set, else {DEFAULT_URL})",
     )
     group.add_argument("--output", choices=OUTPUTS, help="what to return for each photo (default: mask)")
     group.add_argument("--threshold", type=float, metavar="0..1", help="score from which a pixel belongs to the object")
     group.add_argument("--class", dest="class_name", metavar="NAME", help="segment this class only")
     group.add_argument("--size", choices=OUTPUT_SIZES, help="the photo's size or the model's (default: photo)")
-    group.add_argument("--background", type=_background, metavar="COLOUR|IMAGE", help="draw cutouts on this background")
+    group.add_argument(
+        "--background", type=argument_types.background, metavar="COLOUR|IMAGE", help="draw cutouts on this background"
+    )
 
 
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -208,7 +220,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--masks",
-        type=_mask_bucket,
+        type=argument_types.mask_bucket,
         metavar="gs://BUCKET",
         help="the function's MASK_BUCKET: write the missing masks of the photos in gs://BUCKET/PREFIX to it",
     )
@@ -219,15 +231,20 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         help="also write photo, mask and overlay side by side: to a file for one photo, a folder for several",
     )
     group.add_argument(
-        "--contact-sheet", type=_image_path, metavar="FILE", help="write thumbnails of all results, 60 per sheet"
+        "--contact-sheet",
+        type=argument_types.image_path,
+        metavar="FILE",
+        help="write thumbnails of all results, 60 per sheet",
     )
-    group.add_argument("--log", type=Path, metavar="FILE", help="append one line of JSON per photo")
+    group.add_argument("--log", type=argument_types.log_path, metavar="FILE", help="append one line of JSON per photo")
     group.add_argument("--show", action="store_true", help="open the result in an image viewer")
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
-    group.add_argument("--jobs", type=_jobs, default=4, metavar="N", help="photos to process concurrently (default: 4)")
+    group.add_argument(
+        "--jobs", type=argument_types.jobs, default=4, metavar="N", help="photos to process concurrently (default: 4)"
+    )
     group.add_argument(
         "--force",
         action="store_true",
@@ -239,54 +256,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--audience", metavar="URL", help="audience of identity tokens (default: from --url)")
     group.add_argument(
         "--deadline",
-        type=_deadline,
+        type=argument_types.deadline,
         default=DEFAULT_DEADLINE_S,
         metavar="SECONDS",
         help="time for one photo with all its retries (default: %(default)g)",
     )
-
-
-def _url(text: str) -> str:
-    try:
-        return str(parse_url(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _mask_bucket(text: str) -> str:
-    try:
-        bucket, prefix = parse_gs_uri(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if prefix:
-        raise argparse.ArgumentTypeError(f"{text!r} has a prefix; use gs://{bucket}, the function chooses the names")
-    return f"gs://{bucket}"
-
-
-def _image_path(text: str) -> Path:
-    if not has_image_extension(Path(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} has no image file extension, such as .png")
-    return Path(text)
-
-
-def _background(text: str) -> Background:
-    try:
-        return parse_background(text)
-    except (ValueError, ClientError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a colour nor an image file: {error}") from error
-
-
-def _jobs(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MOST_JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_JOBS}")
-    return int(text)
-
-
-def _deadline(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
-    return seconds

@@ -28,8 +28,8 @@ class CannotWrite(ClientError):
 def write_atomically(path: Path | None, data: bytes) -> None:
     """Write a file under a temporary name in the same folder and rename it.
 
-    The temporary name is always the same, so that a run overwrites what a killed run has left behind. It is short, since
-    that of the file may have the greatest length that the file system allows.
+    The temporary name is always the same, so that a run overwrites what a killed run has left behind. It is short,
+    since the file's own name may have the greatest length that the file system allows.
 
     Args:
         path: The file, whose folder is created if it is missing; None for standard output.

@@ -17,6 +17,7 @@ from .batch import report_no_photos, run_jobs
 from .batch_state import BatchState
 from .bucket_listing import list_objects, parse_gs_uri
 from .job import Outcome, outcome_of
+from .terminal import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def run_backfill(options: CliOptions) -> int:
     if not model.get("events"):
         raise ClientError("this function does not accept storage events; set PHOTO_BUCKETS and MASK_BUCKET")
     if not options.quiet:
-        print(f"listing {options.sources[0]} and {options.masks}", file=sys.stderr, flush=True)
+        print(escape(f"listing {options.sources[0]} and {options.masks}"), file=sys.stderr, flush=True)
     jobs = plan_backfill(options, model)
     if not jobs:
         return report_no_photos(options)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageColor, ImageOps
 
-from ..errors import BadResponse
-from ..photo import DECODE_ERRORS, open_upright, read_photo, to_rgb
+from ..photo import open_upright, read_photo
+from ..pixels import to_rgb, to_srgb
+from .image_files import decode_result
 
 
 @dataclass(frozen=True)
@@ -48,34 +48,30 @@ def parse_background(text: str) -> Background:
     """
     if Path(text).is_file():
         data = read_photo(Path(text))
-        return Background(image=to_rgb(open_upright(data)), sha256=hashlib.sha256(data).hexdigest())
+        return Background(image=to_rgb(to_srgb(open_upright(data))), sha256=hashlib.sha256(data).hexdigest())
     red, green, blue = ImageColor.getrgb(text)[:3]
     return Background((red, green, blue))
 
 
-def compose(cutout_png: bytes, background: Background) -> bytes:
+def compose(cutout_png: bytes, background: Background) -> Image.Image:
     """Draw a cutout over a background, which is scaled and cropped to the cutout's size.
 
     Args:
-        cutout_png: RGBA PNG.
+        cutout_png: RGBA PNG or WebP.
         background: The background.
 
     Returns:
-        RGB PNG of the same size.
+        RGB image of the same size and resolution.
 
     Raises:
         BadResponse: If the cutout cannot be decoded.
     """
-    try:
-        with Image.open(io.BytesIO(cutout_png)) as opened:
-            cutout = opened.convert("RGBA")
-    except DECODE_ERRORS as error:
-        raise BadResponse(f"cannot decode the cutout: {error}") from error
+    cutout = decode_result(cutout_png).convert("RGBA")
     if background.image is None:
         canvas = Image.new("RGB", cutout.size, background.colour)
     else:
         canvas = ImageOps.fit(background.image, cutout.size)
     canvas.paste(cutout, mask=cutout)
-    out = io.BytesIO()
-    canvas.save(out, "PNG", compress_level=3)
-    return out.getvalue()
+    if "dpi" in cutout.info:
+        canvas.info["dpi"] = cutout.info["dpi"]
+    return canvas

@@ -24,6 +24,7 @@ from .contact_sheet import SheetEntry, draw_sheets, nth_sheet
 from .image_viewer import open_in_viewer
 from .job import FileJob, Job, Outcome, run_job
 from .output_paths import plan_batch
+from .terminal import escape
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 log = logging.getLogger("silhouette")
@@ -81,7 +82,7 @@ def _current_model(options: CliOptions, jobs: list[FileJob]) -> str:
 
 def report_no_photos(options: CliOptions) -> int:
     """Print that there is nothing to do, and return the exit code."""
-    print(f"no photos found in {', '.join(options.sources)}", file=sys.stderr)
+    print(escape(f"no photos found in {', '.join(options.sources)}"), file=sys.stderr)
     return 1
 
 
@@ -167,9 +168,10 @@ def _logging_above_progress(state: BatchState) -> Iterator[None]:
 
 def _print_summary(state: BatchState, elapsed_s: float) -> None:
     if state.stop_reason:
-        print(f"stopped early, because the remaining photos would fail too: {state.stop_reason}", file=sys.stderr)
+        reason = escape(state.stop_reason)
+        print(f"stopped early, because the remaining photos would fail too: {reason}", file=sys.stderr)
     if not state.options.quiet:
-        print("\n".join(state.summary.lines(elapsed_s)), flush=True)
+        print("\n".join(escape(line) for line in state.summary.lines(elapsed_s)), flush=True)
 
 
 def _write_contact_sheets(options: CliOptions, jobs: list[FileJob]) -> None:
@@ -185,4 +187,4 @@ def _show(options: CliOptions, jobs: list[FileJob]) -> None:
     first = jobs[0].destination
     path = options.contact_sheet or (Path(options.out) if options.out else first.parent if first else None)
     if options.show and path and (message := open_in_viewer(path)):
-        print(message, file=sys.stderr)
+        print(escape(message), file=sys.stderr)

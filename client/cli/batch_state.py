@@ -97,7 +97,7 @@ def _done_line(outcome: Outcome) -> str:
     """Return the line to print for a photo that is done."""
     response = outcome.response
     sent_wh = response.sent_wh if isinstance(response, SegmentResult) else None
-    reduced = f" (sent as {sent_wh[0]} x {sent_wh[1]}, because it exceeds 32 MiB)" if sent_wh else ""
+    reduced = f" (sent as {sent_wh[0]} x {sent_wh[1]}, because it exceeds a limit)" if sent_wh else ""
     return f"{outcome.job.name} -> {outcome.job.destination}{reduced}"
 
 

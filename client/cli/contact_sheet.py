@@ -11,13 +11,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import ClientError
 from ..photo import open_reduced, read_photo
-from .image_files import encode_as, open_result
+from .atomic_write import is_written
+from .image_files import encode_as, on_checkerboard, open_result
+from .origin import Origin, embed_origin, read_origin
+from .terminal import escape
 
 COLUMNS, ROWS = 5, 12
 THUMB_PX = 128
 GAP_PX = 8
 LABEL_PX = 14
 LONGEST_LABEL_CHARS = 40
+SHEET_ORIGIN = Origin("", "", 0, 0, "", {"output": "contact-sheet"})
 CELL_WH = (2 * THUMB_PX + GAP_PX, THUMB_PX + LABEL_PX + GAP_PX)
 
 
@@ -48,7 +52,8 @@ def draw_sheets(entries: list[SheetEntry], extension: str) -> Iterator[bytes]:
         PhotoError: If no format has this extension, or the format cannot hold the sheet.
     """
     for first in range(0, len(entries), COLUMNS * ROWS):
-        yield encode_as(_draw_sheet(entries[first : first + COLUMNS * ROWS]), extension)
+        sheet = encode_as(_draw_sheet(entries[first : first + COLUMNS * ROWS]), extension)
+        yield embed_origin(sheet, SHEET_ORIGIN)
 
 
 def _draw_sheet(entries: list[SheetEntry]) -> Image.Image:
@@ -65,7 +70,7 @@ def _draw_cell(sheet: Image.Image, entry: SheetEntry, left: int, top: int) -> No
     """Draw a photo, its result and its name; an empty frame if either cannot be opened any more."""
     draw = ImageDraw.Draw(sheet)
     try:
-        photo, _ = open_reduced(read_photo(entry.photo), THUMB_PX)
+        photo = on_checkerboard(open_reduced(read_photo(entry.photo), THUMB_PX)[0])
         result = open_result(read_photo(entry.result))
         result.thumbnail((THUMB_PX, THUMB_PX))
         # Aligned at the bottom, above the label.
@@ -74,8 +79,27 @@ def _draw_cell(sheet: Image.Image, entry: SheetEntry, left: int, top: int) -> No
     except ClientError:
         draw.rectangle((left, top, left + CELL_WH[0], top + THUMB_PX), outline="grey")
     # Pillow's built-in font has Latin letters only.
-    label = entry.photo.name[-LONGEST_LABEL_CHARS:].encode("latin-1", "replace").decode("latin-1")
+    label = escape(entry.photo.name)[-LONGEST_LABEL_CHARS:].encode("latin-1", "replace").decode("latin-1")
     draw.text((left, top + THUMB_PX + 1), label, fill="black", font=ImageFont.load_default())
+
+
+def check_sheets(path: Path, photos: int) -> None:
+    """Check that only contact sheets of earlier runs would be replaced.
+
+    Args:
+        path: File of the first sheet.
+        photos: Number of photos.
+
+    Raises:
+        FileExistsError: If one of the sheets' names belongs to another file.
+    """
+    for index in range(-(-photos // (COLUMNS * ROWS))):
+        sheet = nth_sheet(path, index)
+        origin = read_origin(sheet)
+        if is_written(sheet) and (origin is None or origin.options != SHEET_ORIGIN.options):
+            raise FileExistsError(
+                f"{sheet} exists and is not a contact sheet of this command; use --force, or a new name"
+            )
 
 
 def nth_sheet(path: Path, index: int) -> Path:

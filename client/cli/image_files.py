@@ -8,27 +8,45 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import BadResponse, PhotoError
-from ..photo import DECODE_ERRORS, to_rgb
+from ..photo import DECODE_ERRORS
+from ..pixels import has_alpha, to_rgb, to_rgba
 
 SQUARE_PX = 8
+QUALITY = 92  # of JPEG and WebP
 LIGHT, DARK = (255, 255, 255), (204, 204, 204)
 
 
-def open_result(png: bytes) -> Image.Image:
-    """Decode a PNG of the server as RGB, over a checkerboard where it is transparent.
+def decode_result(data: bytes) -> Image.Image:
+    """Decode an image of the server.
 
     Raises:
         BadResponse: If it cannot be decoded.
     """
     try:
-        with Image.open(io.BytesIO(png)) as image:
-            if image.mode != "RGBA":
-                return to_rgb(image)
-            backdrop = checkerboard(image.size)
-            backdrop.paste(image, mask=image)
-            return backdrop
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            return image
     except DECODE_ERRORS as error:
         raise BadResponse(f"cannot decode the result: {error}") from error
+
+
+def open_result(data: bytes) -> Image.Image:
+    """Decode an image of the server as RGB, over a checkerboard where it is transparent.
+
+    Raises:
+        BadResponse: If it cannot be decoded.
+    """
+    return on_checkerboard(decode_result(data))
+
+
+def on_checkerboard(image: Image.Image) -> Image.Image:
+    """Return an image as RGB, over a checkerboard where it is transparent."""
+    if not has_alpha(image):
+        return to_rgb(image)
+    rgba = to_rgba(image)
+    backdrop = checkerboard(image.size)
+    backdrop.paste(rgba, mask=rgba)
+    return backdrop
 
 
 def checkerboard(size_wh: tuple[int, int]) -> Image.Image:
@@ -60,11 +78,12 @@ def encode_as(image: Image.Image, extension: str) -> bytes:
         PhotoError: If no format has this extension, or the format cannot hold the image.
     """
     image_format = Image.registered_extensions().get(extension.lower())
+    resolution = {"dpi": image.info["dpi"]} if "dpi" in image.info else {}
     try:
         if image_format is None:
             raise ValueError("unknown image format")
         out = io.BytesIO()
-        image.save(out, image_format)
+        image.save(out, image_format, quality=QUALITY, **resolution)
     except (OSError, ValueError, KeyError) as error:
         raise PhotoError(f"cannot write an image file with extension {extension or '(none)'}: {error}") from error
     return out.getvalue()

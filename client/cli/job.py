@@ -18,6 +18,8 @@ from .arguments import CliOptions
 from .atomic_write import write_atomically
 from .background import compose
 from .comparison import side_by_side
+from .file_format import EXTENSIONS
+from .image_files import decode_result, encode_as
 from .origin import embed_origin, file_state, read_origin, read_source
 
 log = logging.getLogger("silhouette")
@@ -158,9 +160,18 @@ def _segment_and_write(job: FileJob, client: Client, options: CliOptions) -> Seg
         panels = [bodies.get(output) or _request(photo, client, options, output).body for output in COMPARED_OUTPUTS]
         comparison = side_by_side(photo, panels, job.compare.suffix)
         write_atomically(job.compare, embed_origin(comparison, origins[job.compare]))
-    body = compose(result.body, options.background) if options.background else result.body
+    body = _result_file(result, options)
     write_atomically(job.destination, embed_origin(body, origins[job.destination]) if job.destination else body)
     return result
+
+
+def _result_file(result: SegmentResult, options: CliOptions) -> bytes:
+    """Return a result as the content of a file of the chosen format."""
+    if options.background is not None:
+        return encode_as(compose(result.body, options.background), EXTENSIONS[options.file_format][0])
+    if result.media_type.endswith(f"/{options.file_format}"):
+        return result.body
+    return encode_as(decode_result(result.body), EXTENSIONS[options.file_format][0])
 
 
 def _request(photo: bytes, client: Client, options: CliOptions, output: Output) -> SegmentResult:

@@ -9,12 +9,13 @@ import sys
 
 from PIL import Image
 
-from ..errors import ClientError
+from ..errors import ClientError, EnvironmentVariableError
 from .arguments import parse_arguments
 from .backfill import run_backfill
 from .batch import INTERRUPTED, run_batch
 from .output_paths import UsageError, is_batch
 from .single import run_single
+from .terminal import EscapingFormatter, escape
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
         SystemExit: With code 2, if the arguments are invalid; with code 0, after --help.
     """
     options = parse_arguments(argv)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("silhouette").setLevel(logging.WARNING if options.quiet else logging.INFO)
     Image.MAX_IMAGE_PIXELS = None  # the photos are the user's own, so decompression bombs are not a concern
     _escape_unencodable_output()
@@ -39,11 +42,11 @@ def main(argv: list[str] | None = None) -> int:
             return run_backfill(options)
         return run_batch(options) if is_batch(options.sources) else run_single(options)
     except UsageError as error:
-        print(error, file=sys.stderr)
+        print(escape(str(error)), file=sys.stderr)
         return 2
     except ClientError as error:
-        print(error.detail, file=sys.stderr)
-        return 1
+        print(escape(error.detail), file=sys.stderr)
+        return 2 if isinstance(error, EnvironmentVariableError) else 1
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -9,8 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 from .arguments import STDIN, STDOUT, CliOptions
-from .contact_sheet import existing_sheets
-from .find_photos import PHOTO_EXTENSIONS, SourcePhoto, find_photos, is_pattern
+from .contact_sheet import check_sheets, existing_sheets
+from .file_format import EXTENSIONS, is_result_file
+from .find_photos import SourcePhoto, find_photos, is_pattern
 from .image_files import has_image_extension
 from .job import FileJob
 from .origin import path_hash
@@ -31,10 +32,11 @@ def plan_single(options: CliOptions) -> FileJob:
     """Return the job of a command line with a single photo.
 
     Raises:
-        UsageError: If --compare names a file without an image extension.
+        UsageError: If --compare names a file without an image extension, or --contact-sheet the file of something else.
     """
     [source] = options.sources
     photo = None if source == STDIN else Path(source)
+    _check_contact_sheet(options, photos=1)
     return FileJob(photo, _single_destination(options, photo), _single_comparison(options, photo))
 
 
@@ -46,13 +48,7 @@ def _single_destination(options: CliOptions, photo: Path | None) -> Path | None:
     name = _result_name(photo.stem if photo else "photo", _suffix(options), _extension(options))
     if out is None:
         return photo.with_name(name) if photo else Path(name)
-    is_file = not os.path.isdir(out) and not out.endswith(("/", os.sep)) and _has_result_extension(out)
-    return Path(out) if is_file else Path(out) / name
-
-
-def _has_result_extension(path: str) -> bool:
-    """Return whether a path ends like an image or JSON file; folders may have other dots in their names."""
-    return Path(path).suffix.lower() == ".json" or has_image_extension(Path(path))
+    return Path(out) if is_result_file(out) else Path(out) / name
 
 
 def _single_comparison(options: CliOptions, photo: Path | None) -> Path | None:
@@ -68,13 +64,14 @@ def plan_batch(options: CliOptions) -> list[FileJob]:
     """Return the jobs of a batch.
 
     Raises:
-        UsageError: If --out or --compare is a file.
+        UsageError: If --out or --compare is a file, or --contact-sheet the file of something else.
     """
     if options.out is not None:
         _check_folder(options.out, "--out")
     if options.compare is not None:
         _check_folder(str(options.compare), "--compare")
     photos = find_photos(options.sources, _written_paths(options), options.follow_links)
+    _check_contact_sheet(options, len(photos))
     # The first names that no other photo's files have: short ones, ones with the photo's extension, unique ones.
     jobs = [_batch_job(options, photo, photo.path.stem) for photo in photos]
     for name in (_full_name, _unique_name):
@@ -105,9 +102,8 @@ def _unique_name(photo: SourcePhoto) -> str:
 
 def _file_keys(job: FileJob) -> list[str]:
     """Return the output files of a job as most disks compare them: without case, and with composed letters."""
-    return [
-        unicodedata.normalize("NFC", str(path)).casefold() for path in (job.destination, job.compare) if path is not None
-    ]
+    paths = [path for path in (job.destination, job.compare) if path is not None]
+    return [unicodedata.normalize("NFC", str(path)).casefold() for path in paths]
 
 
 def _result_name(name: str, suffix: str, extension: str) -> str:
@@ -123,8 +119,17 @@ def _result_name(name: str, suffix: str, extension: str) -> str:
 
 def _check_folder(path: str, option: str) -> None:
     """Raise UsageError for a path that is, or looks like, a file."""
-    if path == STDOUT or os.path.isfile(path) or Path(path).suffix.lower() in {*PHOTO_EXTENSIONS, ".json"}:
+    if path == STDOUT or os.path.isfile(path) or is_result_file(path):
         raise UsageError(f"{option} must be a folder for several photos, but {path} is a file")
+
+
+def _check_contact_sheet(options: CliOptions, photos: int) -> None:
+    """Raise UsageError if a contact sheet would replace another file."""
+    if options.contact_sheet is not None and not options.force:
+        try:
+            check_sheets(options.contact_sheet, photos)
+        except FileExistsError as error:
+            raise UsageError(str(error)) from error
 
 
 def _written_paths(options: CliOptions) -> list[Path]:
@@ -139,4 +144,4 @@ def _suffix(options: CliOptions) -> str:
 
 
 def _extension(options: CliOptions) -> str:
-    return ".json" if options.segment.output == "json" else ".png"
+    return EXTENSIONS[options.file_format][0]

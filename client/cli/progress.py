@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+from .terminal import escape
+
 BAR_CHARS = 24
 REDRAW_S = 0.1
 LINE_EVERY_S = 15.0
@@ -33,7 +35,7 @@ class ProgressBar:
         """
         with self._lock:
             self.clear()
-            print(line, file=sys.stderr if to_stderr else sys.stdout, flush=True)
+            print(escape(line), file=sys.stderr if to_stderr else sys.stdout, flush=True)
 
     def update(self, processed: int, skipped: int, failed: int) -> None:
         """Show the counts, unless they were shown a moment ago.

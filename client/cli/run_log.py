@@ -12,6 +12,7 @@ from ..errors import ServerError
 from ..result import SegmentResult
 from .atomic_write import CannotWrite
 from .job import Outcome
+from .terminal import escape
 
 
 class RunLog:
@@ -44,9 +45,9 @@ class RunLog:
         if self._file is None:
             return
         try:
-            line = json.dumps(_as_json(outcome), ensure_ascii=False) + "\n"
-            # A file name that is not UTF-8 is written with JSON's own escapes.
-            self._file.write(line.encode("utf-8", "backslashreplace"))
+            # Control characters, and file names that are not UTF-8, are written with JSON's own escapes.
+            line = escape(json.dumps(_as_json(outcome), ensure_ascii=False))
+            self._file.write(line.encode() + b"\n")
         except OSError as error:
             raise CannotWrite(self._path, error) from error
 

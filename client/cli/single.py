@@ -12,6 +12,7 @@ from .image_viewer import open_in_viewer
 from .job import FileJob, run_job
 from .output_paths import plan_single
 from .run_log import RunLog
+from .terminal import escape
 
 
 def run_single(options: CliOptions) -> int:
@@ -38,12 +39,12 @@ def run_single(options: CliOptions) -> int:
     if isinstance(outcome.response, SegmentResult) and not options.quiet:
         # Standard output may be the destination of the result itself.
         stream = sys.stderr if job.destination is None else sys.stdout
-        print("\n".join(_describe(job, outcome.response)), file=stream)
+        print("\n".join(escape(line) for line in _describe(job, outcome.response)), file=stream)
     if options.contact_sheet and job.photo and job.destination:
         for sheet in draw_sheets([SheetEntry(job.photo, job.destination)], options.contact_sheet.suffix):
             write_atomically(options.contact_sheet, sheet)
     if options.show and job.destination and (message := open_in_viewer(job.compare or job.destination)):
-        print(message, file=sys.stderr)
+        print(escape(message), file=sys.stderr)
     return 0
 
 

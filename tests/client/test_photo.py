@@ -12,7 +12,8 @@ from client import (
     Client,
     PhotoError,
 )
-from client.photo import open_upright, to_rgb
+from client.photo import open_upright
+from client.pixels import to_rgb
 from tests.support.fake_function import FakeFunction
 from tests.support.images import random_image
 

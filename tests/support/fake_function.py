@@ -98,6 +98,11 @@ class FakeFunction:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def uploads(self) -> list[ReceivedRequest]:
+        """The requests with photos, without those for the description of the model."""
+        return [request for request in self.requests if request.method == "POST"]
+
     def restart(self) -> None:
         """Close all connections, and start again on the same port as a cold instance."""
         self.stop()

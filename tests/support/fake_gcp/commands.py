@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.origins import without_origin
 from tests.support.paths import ROOT, SAMPLE
 
 from .cloud import FakeCloud
@@ -52,7 +53,7 @@ def segment(cloud: FakeCloud, name: str, mask: Path) -> bytes:
     url = cloud.ingresses[name].url
     command = [sys.executable, "-m", "client", str(SAMPLE), "--url", url, "--auth", "gcloud", "--out", str(mask)]
     subprocess.run(command, cwd=ROOT, env=cloud.environment(), check=True, capture_output=True)
-    return mask.read_bytes()
+    return without_origin(mask)
 
 
 def copy_tree(folder: Path) -> Path:
