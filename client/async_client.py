@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from .errors import Stopped
+from .errors import BadResponse, ServerError, Stopped
 from .http_client import create_http_client
 from .mask import Mask
 from .options import Output, OutputSize, SegmentOptions
@@ -84,7 +84,7 @@ class AsyncClient:
         upload = await asyncio.to_thread(prepare_upload, data, self._limits)
         exchange = await self._send(photo_request(upload, options))
         if is_too_large(exchange) and upload.photo_wh is None:
-            self._limits = parse_limits(await self.model())
+            self._limits = await self._read_limits()
             upload = await asyncio.to_thread(prepare_upload, data, self._limits)
             if upload.photo_wh is not None:
                 exchange = await self._send(photo_request(upload, options))
@@ -97,6 +97,13 @@ class AsyncClient:
     async def deliver(self, event: dict[str, Any]) -> EventReceipt:
         """Deliver a storage event; see Client.deliver."""
         return parse_receipt(await self._send(event_request(event)))
+
+    async def _read_limits(self) -> Limits:
+        """Return the limits that the function states; those of the platform if it does not describe itself."""
+        try:
+            return parse_limits(await self.model())
+        except (BadResponse, ServerError):
+            return Limits()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from .errors import Stopped
+from .errors import BadResponse, ServerError, Stopped
 from .http_client import create_http_client
 from .mask import Mask
 from .options import Output, OutputSize, SegmentOptions
@@ -114,7 +114,7 @@ class Client:
         upload = prepare_upload(data, self._limits)
         exchange = self._send(photo_request(upload, options))
         if is_too_large(exchange) and upload.photo_wh is None:
-            self._limits = parse_limits(self.model())
+            self._limits = self._read_limits()
             upload = prepare_upload(data, self._limits)
             if upload.photo_wh is not None:
                 exchange = self._send(photo_request(upload, options))
@@ -150,6 +150,13 @@ class Client:
             Stopped: If `stop` is set while the client waits to retry.
         """
         return parse_receipt(self._send(event_request(event)))
+
+    def _read_limits(self) -> Limits:
+        """Return the limits that the function states; those of the platform if it does not describe itself."""
+        try:
+            return parse_limits(self.model())
+        except (BadResponse, ServerError):
+            return Limits()
 
     def close(self) -> None:
         """Close the connections."""

@@ -16,6 +16,8 @@ from .pixels import PNG_MODES, deep_to_grey, is_deep, to_srgb
 
 PhotoInput = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any]
 
+# Modes that Pillow can reduce smoothly; images of other modes are converted first, which takes more memory.
+REDUCIBLE_MODES = ("L", "RGB", "RGBA", "CMYK", "YCbCr")
 # On malformed files Pillow's decoders raise almost any exception.
 DECODE_ERRORS = (Exception,)
 # `ftyp` brands of HEIC, which the server cannot decode. It can decode AVIF, which uses the same container.
@@ -169,6 +171,8 @@ def open_reduced(data: bytes, longest_px: int) -> tuple[Image.Image, tuple[int, 
             # Pillow rotates a TIFF while loading it, so the EXIF tag alone does not tell whether the sides are swapped.
             if upright.size != image.size:
                 photo_wh = (photo_wh[1], photo_wh[0])
+            if upright.mode in REDUCIBLE_MODES:
+                upright.thumbnail((longest_px, longest_px))
             reduced = to_srgb(upright)
     except DECODE_ERRORS as error:
         raise PhotoError(f"cannot decode the photo: {error}") from error

@@ -70,7 +70,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
         The image, mode "RGBA" if it can have transparent pixels, else "RGB", without a profile.
     """
     alpha = to_rgba(image).getchannel("A") if has_alpha(image) else None
-    colours = _apply_profile(image) or to_rgba(image).convert("RGB")
+    colours = _apply_profile(image) or (to_rgb(image) if alpha is None else to_rgba(image).convert("RGB"))
     if alpha is not None:
         colours.putalpha(alpha)
     colours.info = {"dpi": image.info["dpi"]} if "dpi" in image.info else {}
@@ -87,7 +87,8 @@ def _apply_profile(image: Image.Image) -> Image.Image | None:
         mode = PROFILE_MODES[profile.profile.xcolor_space.strip()]
         if (mode == "CMYK") != (image.mode == "CMYK"):
             return None
-        colours = image if mode == image.mode else to_rgba(image).convert("RGB").convert(mode)
+        opaque = to_rgba(image).convert("RGB") if has_alpha(image) else image
+        colours = opaque if opaque.mode == mode else opaque.convert("RGB").convert(mode)
         converted = ImageCms.profileToProfile(colours, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, KeyError, OSError, TypeError, ValueError):
         return None

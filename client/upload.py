@@ -57,11 +57,12 @@ class Limits:
     def excess(self, photo: bytes) -> str | None:
         """Return the limit that a photo exceeds, for a message, or None."""
         if len(photo) > self.upload_bytes:
-            return f"{-(-self.upload_bytes // 2**20)} MiB"
+            owner = "platform" if self.upload_bytes == LARGEST_BODY_BYTES else "server"
+            return f"the {owner}'s limit of {-(-self.upload_bytes // 2**20)} MiB"
         if self.pixels:
             image_format, pixels = count_pixels(photo)
             limit = self.pixels.get(image_format, self.pixels.get(None, pixels))
-            return f"{limit} pixels" if pixels > limit else None
+            return f"the server's limit of {limit} pixels" if pixels > limit else None
         return None
 
 
@@ -110,8 +111,7 @@ def prepare_upload(photo: bytes, limits: Limits | None = None) -> Upload:
         reduced.thumbnail((max(reduced.size) // 2, max(reduced.size) // 2))
         body = _encode_upload(reduced)
     log.warning(
-        "a photo of %.0f MiB and %d x %d pixels exceeds the limit of %s: it is sent as %d x %d, and the result is"
-        " enlarged",
+        "a photo of %.0f MiB and %d x %d pixels exceeds %s: it is sent as %d x %d, and the result is enlarged",
         len(photo) / 2**20,
         *photo_wh,
         excess,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from client import Client, ServerError, Stopped, Unreachable
-from client.retry import Exchange, Pause, Reply, SendRequest, is_retryable, retry_steps
+from client.retry import Exchange, Pause, Reply, SendRequest, is_retryable, pause_after, retry_steps
 from tests.support.fake_function import CLOSED, CLOSED_MID_RESPONSE, Failure, FakeFunction, busy, render
 from tests.support.images import random_image
 
@@ -33,7 +33,7 @@ def test_a_permanent_error_is_not_retried(client: Client, fake: FakeFunction, st
     with pytest.raises(ServerError, match="too many photos") as raised:
         client.segment(PHOTO)
     assert raised.value.status == status
-    assert len(fake.requests) == 1
+    assert len(fake.uploads) == 1
 
 
 @pytest.mark.parametrize("header", ["3600", "Fri, 31 Dec 2999 23:59:59 GMT"])
@@ -122,8 +122,15 @@ def test_pauses_grow_and_the_deadline_is_kept() -> None:
 def test_retry_after_is_the_shortest_pause() -> None:
     response = httpx.Response(429, headers={"Retry-After": "3"})
     _, [pause] = drive(60, lambda number: response if number == 1 else httpx.Response(200), duration_s=0.1)
-    assert 3 <= pause.duration_s <= 3.25
+    assert 3 <= pause.duration_s <= 3.75
     assert pause.reason == "429 Too Many Requests"
+
+
+def test_callers_with_the_same_retry_after_return_at_different_times() -> None:
+    response = httpx.Response(503, headers={"Retry-After": "60"})
+    pauses = [pause_after(1, response) for _ in range(200)]
+    assert max(pauses) - min(pauses) > 10
+    assert all(60 <= pause <= 75 for pause in pauses)
 
 
 def certificate_error() -> ssl.SSLCertVerificationError:

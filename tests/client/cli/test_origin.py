@@ -207,7 +207,7 @@ def test_standard_output_is_the_response_unchanged(
     stdout = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr("sys.stdout", stdout)
     assert main([str(tmp_path / "a.png"), "--out", "-"]) == 0
-    assert stdout.buffer.getvalue() == render(random_image(1))  # type: ignore[attr-defined]
+    assert stdout.buffer.getvalue() == render(random_image(1))
 
 
 @pytest.mark.parametrize(
