@@ -6,13 +6,14 @@ SilhouetteError
 |  |- NotAPhoto         the data is not an image in a supported format
 |  |- BrokenPhoto       the image is truncated or damaged
 |  |- PhotoTooLarge     too many bytes or too many pixels
+|  |- ResponseTooLarge  the output has more bytes than the platform can send
 |  |- UploadTooSlow     the body did not arrive in time
 |  `- BadOption         an unknown option or an invalid value
 |- ModelError           the model cannot be used
 |  |- ModelNotFound     its file does not exist or cannot be downloaded
 |  |- ModelRejected     its file is not a segmentation model that this runtime can run
 |  `- InferenceFailed   the runtime failed on a valid input
-|- Busy                 no interpreter became free in time
+|- Busy                 no interpreter became free in time, or there is not enough memory now
 |- BadEvent             a malformed storage event
 `- StorageFailed        Cloud Storage is temporarily unavailable
 
@@ -46,6 +47,10 @@ class PhotoTooLarge(PhotoError):
     """The upload has too many bytes, or the image too many pixels."""
 
 
+class ResponseTooLarge(PhotoError):
+    """The output has more bytes than the platform can send in one response."""
+
+
 class UploadTooSlow(PhotoError):
     """The request body did not arrive within the time limit."""
 
@@ -71,7 +76,7 @@ class InferenceFailed(ModelError):
 
 
 class Busy(SilhouetteError):
-    """No interpreter became free within the time that a request may wait."""
+    """No interpreter became free within the time that a request may wait, or there is not enough memory now."""
 
 
 class BadEvent(SilhouetteError):

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import BadOption
 from model.image import encode, resize
 from model.image.score_map import ScoreMap
 from model.options import Options
@@ -30,14 +31,16 @@ class SegmentedPhoto:
     """A photo and its scores.
 
     Attributes:
-        pixels: uint8 (H', W', 3) RGB, the photo as far as it was decoded.
+        shown: uint8 (H', W', 3) RGB, or (H', W', 4) with the photo's own alpha: the photo as it is to be shown.
         scores: The model's scores of it.
         size_wh: Width and height that the output is to have.
+        dpi: Resolution of the photo in dots per inch; None if unknown.
     """
 
-    pixels: NDArray[np.uint8]
+    shown: NDArray[np.uint8]
     scores: ScoreMap
     size_wh: tuple[int, int]
+    dpi: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ class Output:
 
     Attributes:
         render: Its function.
-        content_type: Media type of the encoded output.
-        shows_photo: Whether the photo's own pixels are part of it; then the photo is decoded at full size.
+        content_type: Media type of the encoded output, unless the options choose it.
+        shows_photo: Whether the photo's own pixels are part of it; then the photo is decoded at full size, and the
+            options choose the file format.
     """
 
     render: Callable[[SegmentedPhoto, Options, ModelCard], Encoder]
@@ -76,15 +80,14 @@ def overlay(photo: SegmentedPhoto, options: Options, card: ModelCard) -> Encoder
         tinted = np.arange(len(card.palette)) != card.background
     else:
         tinted = np.arange(len(card.palette)) == options.class_id
-    pixels = resize.bilinear(photo.pixels, photo.size_wh)
-    strips = _tinted_strips(pixels, ids, _tint_table(np.array(card.palette), tinted))
-    return partial(encode.rgb_png, photo.size_wh, strips)
+    pixels = resize.bilinear(photo.shown, photo.size_wh)
+    return _photo_encoder(photo, options, _tinted_strips(pixels, ids, _tint_table(np.array(card.palette), tinted)))
 
 
 def cutout(photo: SegmentedPhoto, options: Options, card: ModelCard) -> Encoder:
-    """Render the photo, transparent outside one class, or where the background is."""
+    """Render the photo, transparent outside one class, or where the background is, and where it was before."""
     alpha = photo.scores.alpha(photo.size_wh, options.threshold, options.class_id)
-    return partial(encode.rgba_png, resize.bilinear(photo.pixels, photo.size_wh), alpha)
+    return _photo_encoder(photo, options, _cut_strips(resize.bilinear(photo.shown, photo.size_wh), alpha))
 
 
 def summary(photo: SegmentedPhoto, options: Options, card: ModelCard) -> Encoder:
@@ -113,6 +116,14 @@ OUTPUTS = {
 }
 
 
+def _photo_encoder(photo: SegmentedPhoto, options: Options, strips: Iterator[NDArray[np.uint8]]) -> Encoder:
+    """Return the encoder of an output that shows the photo."""
+    max_side = encode.MAX_SIDE.get(options.format)
+    if max_side and max(photo.size_wh) > max_side:
+        raise BadOption(f"format={options.format} holds at most {max_side} pixels a side; ask for format=png")
+    return partial(encode.photo, photo.size_wh, strips, options.format, photo.dpi)
+
+
 def _tint_table(palette: NDArray[np.int_], tinted: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return the tinted value of each byte, by channel and class.
 
@@ -132,15 +143,37 @@ def _tint_table(palette: NDArray[np.int_], tinted: NDArray[np.bool_]) -> NDArray
 def _tinted_strips(
     pixels: NDArray[np.uint8], ids: NDArray[np.uint8], table: NDArray[np.uint8]
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield the tinted image in strips of uint8 (h, W, 3)."""
-    rows = max(1, STRIP_PX // ids.shape[1])
+    """Yield the tinted image in strips of uint8 (h, W, 3), or (h, W, 4) if the photo has alpha."""
+    rows = _strip_rows(ids)
     channels = [channel.ravel() for channel in table]
     for top in range(0, len(ids), rows):
         offset = ids[top : top + rows].astype(np.uint16) << 8  # of the class's row in the table
         strip = np.empty((*offset.shape, 3), np.uint8)
         for channel, values in enumerate(channels):
             strip[..., channel] = values[offset | pixels[top : top + rows, :, channel]]
-        yield strip
+        yield strip if pixels.shape[2] == 3 else _with_alpha(strip, pixels[top : top + rows, :, 3])
+
+
+def _cut_strips(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield a photo with the lesser of its own alpha and another, in strips of uint8 (h, W, 4)."""
+    rows = _strip_rows(alpha)
+    for top in range(0, len(alpha), rows):
+        strip, strip_alpha = pixels[top : top + rows], alpha[top : top + rows]
+        if pixels.shape[2] == 4:
+            strip_alpha = np.minimum(strip_alpha, strip[..., 3])
+        yield _with_alpha(strip[..., :3], strip_alpha)
+
+
+def _with_alpha(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGBA, with the colours of fully transparent pixels cleared: they would still show what was cut away."""
+    rgba = np.empty((*alpha.shape, 4), np.uint8)
+    np.multiply(rgb, (alpha > 0)[..., np.newaxis], out=rgba[..., :3])
+    rgba[..., 3] = alpha
+    return rgba
+
+
+def _strip_rows(image: NDArray[np.uint8]) -> int:
+    return max(1, STRIP_PX // image.shape[1])
 
 
 def _class_summary(inside: NDArray[np.bool_], class_id: int, label: str) -> dict[str, object]:

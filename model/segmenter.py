@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import Busy
 from model.image import decode, preprocess, score_map
 from model.image.decode import DecodedPhoto
 from model.options import Options
@@ -116,23 +119,25 @@ class Segmenter:
 
         Raises:
             PhotoError: If the photo cannot be decoded or is too large.
-            Busy: If no interpreter becomes free in time.
+            Busy: If no interpreter becomes free in time, or there is not enough memory.
             InferenceFailed: If the runtime fails.
         """
         watch, output = Stopwatch(), OUTPUTS[options.output]
-        covering_wh = None if output.shows_photo and options.size == "photo" else self.model.input.max_wh
-        with self.model.pool.borrow(self._wait_limit_s) as interpreter:
+        show: decode.Show = "no" if not output.shows_photo else "full" if options.size == "photo" else "reduced"
+        with self._borrow() as interpreter:
             watch.mark("wait")
-            photo = decode.decode(data, covering_wh, self._max_pixels)
+            photo = decode.decode(data, self.model.input.max_wh, self._max_pixels, show=show)
             watch.mark("decode")
             scores = self._scores(interpreter, photo)
             watch.mark("infer")
+            shown = photo.pixels if photo.shown is None else photo.shown
             output_wh = scores.size_wh if options.size == "model" else photo.size_wh
-            encode = output.render(SegmentedPhoto(photo.pixels, scores, output_wh), options, self.card)
+            encode = output.render(SegmentedPhoto(shown, scores, output_wh, photo.dpi), options, self.card)
             watch.mark("mask")
             body = encode()
             watch.mark("encode")
-        return SegmentResult(body, output.content_type, photo.size_wh, watch.ms)
+        content_type = f"image/{options.format}" if output.shows_photo else output.content_type
+        return SegmentResult(body, content_type, photo.size_wh, watch.ms)
 
     def raw_output(self, data: bytes) -> NDArray[Any]:
         """Return the model's output tensor for a photo.
@@ -145,10 +150,10 @@ class Segmenter:
 
         Raises:
             PhotoError: If the photo cannot be decoded or is too large.
-            Busy: If no interpreter becomes free in time.
+            Busy: If no interpreter becomes free in time, or there is not enough memory.
             InferenceFailed: If the runtime fails.
         """
-        with self.model.pool.borrow(self._wait_limit_s) as interpreter:
+        with self._borrow() as interpreter:
             photo = decode.decode(data, self.model.input.max_wh, self._max_pixels)
             return self._infer(interpreter, photo.pixels, self.model.input.size_for(photo.size_wh))
 
@@ -174,6 +179,15 @@ class Segmenter:
             "classes": [{"id": i, "name": name, "colour": card.palette[i]} for i, name in enumerate(card.labels)],
             "runtime": runtime.RUNTIME,
         }
+
+    @contextmanager
+    def _borrow(self) -> Iterator[Any]:
+        """Lend an interpreter; a lack of memory in the body of the with statement is raised as Busy."""
+        try:
+            with self.model.pool.borrow(self._wait_limit_s) as interpreter:
+                yield interpreter
+        except MemoryError as error:
+            raise Busy("not enough memory for this photo now; retry in a moment") from error
 
     def _scores(self, interpreter: Any, photo: DecodedPhoto) -> score_map.ScoreMap:
         input_wh = self.model.input.size_for(photo.size_wh)

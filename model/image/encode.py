@@ -1,4 +1,4 @@
-"""Encode pixels as PNG (https://www.w3.org/TR/png-3/)."""
+"""Encode masks as PNG (https://www.w3.org/TR/png-3/), and photos as PNG, WebP or JPEG."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 # zlib levels: higher ones take much longer and save little
 MASK_LEVEL = 3
 PHOTO_LEVEL = 1
+PHOTO_OPTIONS: dict[str, dict[str, Any]] = {  # of Pillow's encoders
+    "png": {"compress_level": PHOTO_LEVEL},
+    "webp": {"quality": 90, "method": 1},  # higher methods take several times as long
+    "jpeg": {"quality": 92},
+}
+MAX_SIDE = {"webp": 16383, "jpeg": 65500}  # in pixels; PNG has no limit that matters
 
 
 def binary_png(packed: NDArray[np.uint8], width: int) -> bytes:
@@ -56,34 +63,48 @@ def grey_png(pixels: NDArray[np.uint8]) -> bytes:
     return _png(Image.fromarray(pixels), MASK_LEVEL)
 
 
-def rgb_png(size_wh: tuple[int, int], strips: Iterable[NDArray[np.uint8]]) -> bytes:
-    """Encode an RGB PNG from strips, so that the caller need not hold all of a large image.
+def photo(
+    size_wh: tuple[int, int],
+    strips: Iterable[NDArray[np.uint8]],
+    file_format: str,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
+    """Encode a photo from strips, so that the caller need not hold all of a large one.
 
     Args:
         size_wh: Width and height of the image.
-        strips: The rows of the image from top to bottom, in parts of uint8 (h, W, 3).
+        strips: The rows of the image from top to bottom, in parts of uint8 (h, W, 3) RGB, or (h, W, 4) with alpha.
+        file_format: "png", "webp" or "jpeg", which has no transparency: the photo is laid on white.
+        dpi: Horizontal and vertical resolution in dots per inch; None if unknown.
 
     Returns:
-        The PNG file.
+        The file.
     """
-    image, top = Image.new("RGB", size_wh), 0
+    image, top = None, 0
     for strip in strips:
-        image.paste(Image.fromarray(strip), (0, top))
-        top += len(strip)
-    return _png(image, PHOTO_LEVEL)
+        part = Image.fromarray(strip)
+        if file_format == "jpeg" and part.mode == "RGBA":
+            part = Image.alpha_composite(Image.new("RGBA", part.size, "white"), part).convert("RGB")
+        image = image or Image.new(part.mode, size_wh)
+        image.paste(part, (0, top))
+        top += part.height
+    assert image is not None  # a photo has at least one row
+    options = PHOTO_OPTIONS[file_format] | _resolution(file_format, dpi)
+    with io.BytesIO() as file:
+        image.save(file, file_format, **options)
+        return file.getvalue()
 
 
-def rgba_png(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
-    """Encode an RGBA PNG.
-
-    Args:
-        pixels: uint8 (H, W, 3) RGB.
-        alpha: uint8 (H, W), from 0, transparent, to 255, opaque.
-
-    Returns:
-        The PNG file.
-    """
-    return _png(Image.fromarray(np.dstack([pixels, alpha])), PHOTO_LEVEL)
+def _resolution(file_format: str, dpi: tuple[float, float] | None) -> dict[str, Any]:
+    """Return the options of Pillow's encoder that store a resolution."""
+    if dpi is None:
+        return {}
+    if file_format != "webp":
+        return {"dpi": dpi}
+    exif = Image.Exif()  # the only place in a WebP
+    exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
+    exif[ExifTags.Base.ResolutionUnit] = 2  # inch
+    return {"exif": exif}
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

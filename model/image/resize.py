@@ -16,7 +16,7 @@ def bilinear(pixels: NDArray[PixelType], size_wh: tuple[int, int], box: Box | No
     """Resize an image.
 
     Args:
-        pixels: uint8 (H, W) or (H, W, 3), or float32 (H, W).
+        pixels: uint8 (H, W), (H, W, 3) or, with alpha, (H, W, 4), or float32 (H, W).
         size_wh: Width and height of the result.
         box: The part of the image to resize; None for all of it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from model.errors import Busy, PhotoError, StorageFailed, code_of
+from model.errors import PhotoError, StorageFailed, code_of
 from model.gcs import client, events, mask_store
 from model.gcs.events import ArtifactType, BucketConfig, Event, Refusal
 from model.gcs.mask_store import Artifact, MaskSlot, ModelId
@@ -99,8 +99,6 @@ def _segment(event: Event, segmenter: Segmenter, max_photo_bytes: int, watch: St
             return None
         result = segmenter.segment(photo, Options.parse({}, segmenter.card))
     except PhotoError as error:
-        if isinstance(error.__cause__, MemoryError):
-            raise Busy("not enough memory for this photo now; retry in a moment") from error
         return _note(event, segmenter, error)
     watch.merge(result.stages_ms)
     return Artifact("mask", result.body)

@@ -21,7 +21,7 @@ def test_every_option_is_parsed() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("colour", "red", "unknown option 'colour'; the options are output, threshold, size, class"),
+        ("colour", "red", "unknown option 'colour'; the options are output, threshold, size, class, format"),
         ("output", "video", "output must be one of mask, probability, overlay, cutout, json, not 'video'"),
         ("size", "", "size must be one of photo, model, not ''"),
         ("class", "horse", "class must be one of ground, cat, dog, not 'horse'"),

@@ -66,7 +66,7 @@ def test_a_cutout_is_the_photo_where_the_object_is() -> None:
     pixels = RNG.integers(0, 256, (5, 6, 3), np.uint8)
     ids = RNG.integers(0, 2, (5, 6), np.uint8)
     image = decode_image(rendered("cutout", pixels, ids, TWO))
-    assert (np.asarray(image) == np.dstack([pixels, ids * 255])).all()
+    assert (np.asarray(image) == np.dstack([pixels * ids[..., None], ids * 255])).all()
 
 
 def test_the_json_has_share_box_and_run_lengths_of_each_class() -> None:

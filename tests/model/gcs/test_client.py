@@ -9,6 +9,7 @@ from google.api_core.exceptions import Forbidden, NotFound, ServiceUnavailable, 
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 
+from model.errors import ModelRejected
 from model.gcs import client
 
 
@@ -32,13 +33,28 @@ def test_a_transient_error_is_retried(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [NotFound("404"), Forbidden("403"), client.PermanentError(), OSError(28, "disk full")]
+    "error", [NotFound("404"), Forbidden("403"), client.PermanentError(), ModelRejected(""), OSError(28, "disk full")]
 )
 def test_a_permanent_error_is_not_retried(error: Exception) -> None:
     call = FlakyCall(error, error)
     with pytest.raises(type(error)):
         client.retry_until(time.monotonic() + 10, call)
     assert len(call.errors) == 1
+
+
+def test_the_pauses_between_retries_grow_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pauses() -> list[float]:
+        recorded: list[float] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "sleep", recorded.append)
+            client.retry_until(time.monotonic() + 100, FlakyCall(*[ServiceUnavailable("503")] * 8))
+        return recorded
+
+    first, second = pauses(), pauses()
+    assert first != second
+    longest = [min(client.FIRST_PAUSE_S * 2**i, client.LONGEST_PAUSE_S) for i in range(8)]
+    for recorded in (first, second):
+        assert all(limit / 2 <= pause <= limit for pause, limit in zip(recorded, longest, strict=True))
 
 
 def test_no_retry_starts_after_the_deadline() -> None:

@@ -96,8 +96,9 @@ def test_a_download_that_is_too_slow_ends_at_the_timeout(bucket: GcsEmulator) ->
 
 
 def test_a_downloaded_model_with_another_checksum_is_rejected(bucket: GcsEmulator) -> None:
-    with pytest.raises(ModelNotFound, match="MODEL_SHA256"):
+    with pytest.raises(ModelRejected, match="MODEL_SHA256"):
         fetch(sha256="0" * 64)
+    assert len(bucket.range_headers) == 1  # it is not downloaded again
 
 
 def test_a_full_disk_is_reported(bucket: GcsEmulator, tmp_path: Path) -> None:

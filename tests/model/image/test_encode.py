@@ -36,7 +36,7 @@ def test_a_probability_is_eight_bits_of_grey() -> None:
 
 def test_strips_of_rgb_make_one_image() -> None:
     pixels = RNG.integers(0, 256, (7, 6, 3), np.uint8)
-    image = decode_image(encode.rgb_png((6, 7), [pixels[:3], pixels[3:6], pixels[6:]]))
+    image = decode_image(encode.photo((6, 7), [pixels[:3], pixels[3:6], pixels[6:]], "png"))
     assert image.mode == "RGB"
     assert (np.asarray(image) == pixels).all()
 
@@ -44,6 +44,6 @@ def test_strips_of_rgb_make_one_image() -> None:
 def test_an_rgba_image_has_the_pixels_and_the_alpha() -> None:
     pixels = RNG.integers(0, 256, (5, 6, 3), np.uint8)
     alpha = RNG.integers(0, 256, (5, 6), np.uint8)
-    image = decode_image(encode.rgba_png(pixels, alpha))
+    image = decode_image(encode.photo((6, 5), [np.dstack([pixels, alpha])], "png"))
     assert image.mode == "RGBA"
     assert (np.asarray(image) == np.dstack([pixels, alpha])).all()

@@ -73,12 +73,36 @@ def test_a_retry_that_downloads_an_invalid_model_is_reported(gcs: GcsEmulator, m
     assert "log" in str(error)
 
 
-def test_a_downloaded_file_that_is_not_a_model_stops_the_start(gcs: GcsEmulator) -> None:
-    gcs.put("text.tflite", b"\x1c\0\0\0TFL3 some text")
+def test_a_rejected_model_is_not_downloaded_again(gcs: GcsEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_loader, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(model_loader, "LONGEST_PAUSE_S", 0.01)
+    loader = ModelLoader(Settings(model_uri=f"gs://{MODEL_BUCKET}/late.tflite", model_sha256="0" * 64))
+    gcs.put("late.tflite", MODEL)
+    error: ModelError = ModelNotFound()
+    deadline = time.monotonic() + 30
+    while isinstance(error, ModelNotFound):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        with pytest.raises(ModelError) as raised:
+            loader.segmenter()
+        error = raised.value
+    downloads = len(gcs.range_headers)
+    for _ in range(10):
+        time.sleep(0.05)
+        with pytest.raises(ModelRejected):
+            loader.segmenter()
+    assert len(gcs.range_headers) == downloads == 1
+
+
+@pytest.mark.parametrize("content", [b"\x1c\0\0\0TFL3 some text", MODEL])
+def test_a_downloaded_file_that_is_not_the_model_stops_the_start(gcs: GcsEmulator, content: bytes) -> None:
+    gcs.put("text.tflite", content)
     code = "from functions_framework import create_app; create_app('run', 'main.py')"
     env = {**os.environ, "MODEL_URI": f"gs://{MODEL_BUCKET}/text.tflite"}
+    if content is MODEL:
+        env["MODEL_SHA256"] = "0" * 64
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     entry, line = done.stderr.strip().splitlines()
     assert json.loads(entry)["severity"] == "CRITICAL"
-    assert "truncated or damaged" in line
+    assert ("MODEL_SHA256" if content is MODEL else "truncated or damaged") in line

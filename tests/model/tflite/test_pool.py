@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.errors import Busy, InferenceFailed, ModelNotFound
+from model.errors import Busy, InferenceFailed, ModelNotFound, ModelRejected
 from model.serving.model_loader import open_segmenter
 from model.serving.settings import BUNDLED_MODEL, Settings
 from model.tflite import runtime
@@ -86,6 +86,42 @@ def test_an_interpreter_that_failed_is_replaced() -> None:
     with pool.borrow(1) as interpreter:
         assert interpreter is not failed
         assert pool.run(interpreter, photo).shape == (1, 256, 256, 1)
+
+
+def test_an_interpreter_that_cannot_be_created_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = InterpreterPool(probe(BUNDLED_MODEL), 2)
+
+    for error in (ModelRejected("no memory"), MemoryError()):
+
+        def fail(*_: object, error: Exception = error, **__: object) -> Never:
+            raise error
+
+        with pool.borrow(0) as first:
+            with monkeypatch.context() as patch:
+                patch.setattr(pool, "_create", fail)
+                with pytest.raises(Busy), pool.borrow(0.01):
+                    pass
+            with pool.borrow(0.01) as second:
+                assert second is not first
+        with pool.borrow(0.01), pool.borrow(0.01):
+            pass
+        pool = InterpreterPool(probe(BUNDLED_MODEL), 2)
+
+
+def test_a_pool_whose_only_interpreter_failed_and_cannot_be_replaced_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = InterpreterPool(probe(BUNDLED_MODEL), 1)
+
+    def fail(*_: object, **__: object) -> Never:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "_create", fail)
+        with pytest.raises(InferenceFailed), pool.borrow(0):
+            raise InferenceFailed
+        with pytest.raises(Busy), pool.borrow(0.01):
+            pass
+    with pool.borrow(0.01) as interpreter:
+        assert pool.run(interpreter, np.zeros((1, 256, 256, 3), np.float32)).shape == (1, 256, 256, 1)
 
 
 def test_a_missing_model_file_is_reported(tmp_path: Path) -> None:
