@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import flask
 import functions_framework
 import gunicorn.config
+import gunicorn.util
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from model import errors
 from model.gcs import events
 from model.options import OPTION_NAMES, Options
-from model.serving import cloud_logging, http_headers, malloc, request_body
+from model.serving import cloud_logging, http_headers, malloc, request_body, request_options, response_size, upload
+from model.serving import problem as problem_json
 from model.serving.model_loader import ModelLoader
 from model.serving.settings import Settings
 
@@ -33,6 +35,7 @@ STATUS: dict[type[errors.SilhouetteError], int] = {
     errors.NotAPhoto: 415,
     errors.BrokenPhoto: 422,
     errors.PhotoTooLarge: 413,
+    errors.ResponseTooLarge: 413,
     errors.UploadTooSlow: 408,
     errors.ModelNotFound: 503,
     errors.ModelRejected: 500,
@@ -49,6 +52,10 @@ WEB = Path(__file__).parent / "client" / "web"
 def start() -> tuple[Settings, ModelLoader]:
     """Configure the process, read the settings and load the model; exit if that cannot succeed."""
     gunicorn.config.GracefulTimeout.default = SHUTDOWN_TIMEOUT_S  # functions-framework has no option for it
+    # What gunicorn cannot parse it would answer in HTML.
+    gunicorn.util.write_error = lambda connection, *error: gunicorn.util.write_nonblock(
+        connection, problem_json.http_response(*error)
+    )
     malloc.use_single_arena()
     try:
         settings = Settings.from_env()
@@ -89,28 +96,34 @@ def run(request: flask.Request) -> flask.Response:
 
 def segment(request: flask.Request) -> flask.Response:
     """Answer a photo with its mask or another output, or a storage event with its outcome."""
-    if buckets.mask_bucket and events.is_event(request.headers.get("ce-type"), request.mimetype):
-        return handle_storage_event(request)
     segmenter = require_model(request)
-    options = Options.parse(request.args, segmenter.card)
-    photo = request_body.read_photo(request, settings.max_upload_bytes, settings.request_timeout_s)
-    result = segmenter.segment(photo, options)
+    is_event = buckets.mask_bucket and events.is_event(request.headers.get("ce-type"), request.mimetype)
+    limit_bytes = events.MAX_EVENT_BYTES if is_event else settings.max_upload_bytes
+    body = request_body.read_body(request, limit_bytes, settings.request_timeout_s)
+    if is_event or (buckets.mask_bucket and events.is_pubsub_message(request.mimetype, body)):
+        return handle_storage_event(request, body, segmenter)
+    content = upload.parse(body, request.mimetype, request.mimetype_params)
+    query = request.args.items(multi=True)
+    values = request_options.option_values(query, content.options, request.accept_mimetypes)
+    options = Options.parse(values, segmenter.card)
+    result = segmenter.segment(content.photo, options)
+    response_size.check(len(result.body), options)
     response = flask.Response(result.body, content_type=result.content_type, headers=base_headers())
     width, height = result.photo_wh
     return add_timings(response, result.stages_ms, photo={"width": width, "height": height})
 
 
-def handle_storage_event(request: flask.Request) -> flask.Response:
-    """Answer a storage event, as Eventarc posts it, after writing the mask of its photo to MASK_BUCKET.
+def handle_storage_event(request: flask.Request, body: bytes, segmenter: Segmenter) -> flask.Response:
+    """Answer a storage event after writing the mask of its photo to MASK_BUCKET.
+
+    Eventarc posts it as a CloudEvent; a bucket's own notification is pushed by Pub/Sub.
 
     204 means that the event is done with, including events that lead to no mask. Pub/Sub delivers the event again
     after any other status; 503 asks for that. Who may post events is controlled by the platform: the function is
-    private, and Eventarc's service account may call it.
+    private, and the service account of Eventarc or Pub/Sub may call it.
     """
-    segmenter = require_model(request)
     from model.serving import event_handler  # imports the segmenter's modules, so not before the model is loaded
 
-    body = request_body.read_body(request, events.MAX_EVENT_BYTES, settings.request_timeout_s)
     event = events.parse(request.headers.get("ce-type"), request.mimetype, body)
     result = event_handler.handle_event(event, segmenter, buckets, settings.max_upload_bytes)
     outcome = f"{result.outcome}; code={result.code}" if result.code else result.outcome
@@ -121,26 +134,35 @@ def handle_storage_event(request: flask.Request) -> flask.Response:
 def predict(request: flask.Request) -> flask.Response:
     """Answer a photo with the raw output tensor as nested lists, as clients of the original article expect it."""
     segmenter = require_model(request)
-    photo = request_body.read_photo(request, settings.max_upload_bytes, settings.request_timeout_s)
-    return json_response({"result": segmenter.raw_output(photo).tolist()})
+    body = request_body.read_body(request, settings.max_upload_bytes, settings.request_timeout_s)
+    photo = upload.parse(body, request.mimetype, request.mimetype_params).photo
+    response = json_response({"result": segmenter.raw_output(photo).tolist()})
+    response_size.check(response.calculate_content_length() or 0)
+    return response
 
 
 def describe(_: flask.Request) -> flask.Response:
     """Answer with a description of the model, the options, the limits and the names of masks."""
+    from model.image import decode  # imported with the model
+
     description = {
         **loader.segmenter().describe(),
         "options": OPTION_NAMES,
-        "limits": {"upload_bytes": settings.max_upload_bytes, "pixels": settings.max_pixels},
+        "limits": {
+            "upload_bytes": settings.max_upload_bytes,
+            "response_bytes": response_size.MAX_RESPONSE_BYTES,
+            "pixels": settings.max_pixels,
+            "pixels_by_format": decode.pixel_limits(settings.max_pixels),
+        },
         "events": events.name_templates(buckets) if buckets.mask_bucket else None,
     }
     return json_response(description, indent=2)
 
 
 def health(_: flask.Request) -> flask.Response:
-    """Answer whether this instance has made a mask yet."""
+    """Answer that the model is loaded, and whether this instance has made a mask yet."""
     loader.segmenter()
-    is_healthy = first_mask_made.locked()
-    return json_response({"status": "ok" if is_healthy else "no mask made yet"}, 200 if is_healthy else 503)
+    return json_response({"status": "ok", "mask_made": first_mask_made.locked()})
 
 
 def home(request: flask.Request) -> flask.Response:
@@ -211,7 +233,10 @@ def add_timings(response: flask.Response, stages_ms: dict[str, float], **log_fie
 def finish_response(response: flask.Response) -> flask.Response:
     """Add the headers that depend on the request and its duration, and write the request's log line."""
     request, log_fields = flask.request, flask.g.log_fields
-    add_cors(request, response)
+    if settings.allowed_origins:
+        response.vary.add("Origin")
+    origin, requested = (request.headers.get(name, "") for name in ("Origin", "Access-Control-Request-Headers"))
+    response.headers.update(http_headers.cors_headers(request.method, origin, settings.allowed_origins, requested))
     latency_ms = (time.perf_counter() - flask.g.start_time) * 1000
     stages_ms = log_fields.get("stages_ms") or {"total": round(latency_ms, 2)}
     response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms}" for stage, ms in stages_ms.items())
@@ -222,14 +247,6 @@ def finish_response(response: flask.Response) -> flask.Response:
         request.method, request.path[:200], response.status_code, sizes, latency_ms, trace_fields(request), **log_fields
     )
     return response
-
-
-def add_cors(request: flask.Request, response: flask.Response) -> None:
-    """Let pages of ALLOWED_ORIGINS read a response."""
-    if settings.allowed_origins:
-        response.vary.add("Origin")
-    origin = request.headers.get("Origin", "")
-    response.headers.update(http_headers.cors_headers(request.method, origin, settings.allowed_origins))
 
 
 @functions_framework.errorhandler(errors.SilhouetteError)
@@ -251,6 +268,16 @@ def handle_http_error(error: HTTPException) -> flask.Response:
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
+    if error.code == 415:
+        response.headers["Accept-Encoding"] = "gzip"  # RFC 9110, section 15.5.16
+    return response
+
+
+@functions_framework.errorhandler(MemoryError)
+def handle_memory_error(_: MemoryError) -> flask.Response:
+    """Answer a request that there is not enough memory for now."""
+    response = problem(503, "busy", "not enough memory for this request now; retry in a moment")
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
 
@@ -265,8 +292,8 @@ def problem(status: int, code: str, detail: str) -> flask.Response:
     """Return a problem response (RFC 9457)."""
     title = HTTP_STATUS_CODES.get(status, "Error")
     flask.g.setdefault("log_fields", {})["code"] = code  # functions-framework refuses favicon.ico before `run`
-    body = {"type": f"urn:silhouette:{code}", "title": title, "status": status, "detail": detail, "code": code}
-    return flask.Response(json.dumps(body), status, content_type="application/problem+json", headers=base_headers())
+    body = problem_json.body(status, title, code, detail)
+    return flask.Response(body, status, content_type=problem_json.CONTENT_TYPE, headers=base_headers())
 
 
 def log_error(error: Exception) -> None:

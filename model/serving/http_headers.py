@@ -14,11 +14,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 EXPOSED_HEADERS = {"Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Cold-Start, X-Model"}
-PREFLIGHT_HEADERS = {
-    "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
-    "Access-Control-Max-Age": "3600",
-}
+PREFLIGHT_HEADERS = {"Access-Control-Allow-Methods": "GET, POST", "Access-Control-Max-Age": "3600"}
+DEFAULT_ALLOWED_HEADERS = "Authorization, Content-Type"
+HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~, -]{1,1000}", re.ASCII)  # RFC 9110, section 5.1
 
 
 def page_policy(html: bytes) -> str:
@@ -35,18 +33,24 @@ def page_policy(html: bytes) -> str:
     return "; ".join([*sources, "img-src 'self' blob: data:", "connect-src 'self'"])
 
 
-def cors_headers(method: str, origin: str, allowed_origins: tuple[str, ...]) -> dict[str, str]:
+def cors_headers(
+    method: str, origin: str, allowed_origins: tuple[str, ...], requested_headers: str = ""
+) -> dict[str, str]:
     """Return the headers that let a page of another origin read a response.
 
     Args:
         method: The request's method.
         origin: The request's header Origin; empty if there is none.
         allowed_origins: Origins that may read responses; "*" for any.
+        requested_headers: A preflight's header Access-Control-Request-Headers. All are allowed: an allowed page may
+            send a header of its own, or one that its tracing adds.
 
     Returns:
         The headers; none if the origin is not allowed.
     """
     if not origin or not {"*", origin} & {*allowed_origins}:
         return {}
-    headers = PREFLIGHT_HEADERS if method == "OPTIONS" else EXPOSED_HEADERS
-    return {"Access-Control-Allow-Origin": origin, **headers}
+    if method != "OPTIONS":
+        return {"Access-Control-Allow-Origin": origin, **EXPOSED_HEADERS}
+    allowed = requested_headers if HEADER_NAMES.fullmatch(requested_headers) else DEFAULT_ALLOWED_HEADERS
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Headers": allowed, **PREFLIGHT_HEADERS}

@@ -1,7 +1,8 @@
-"""Loading the model of this instance, with retries in the background if it cannot be downloaded."""
+"""Loading the model of this instance, with retries in the background while it cannot be downloaded."""
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -46,7 +47,10 @@ def open_segmenter(settings: Settings, model_file: download.ModelFile | None = N
 
 
 class ModelLoader:
-    """Loads the model once. While it cannot be downloaded, a request starts the next attempt in the background."""
+    """Loads the model once. While it cannot be downloaded, a request starts the next attempt in the background.
+
+    A downloaded file that is rejected, for its content or its checksum, is not downloaded again.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Load the model, or make the first attempt to.
@@ -56,7 +60,8 @@ class ModelLoader:
 
         Raises:
             ModelNotFound: If MODEL_URI is a path without a file; a retry could not succeed.
-            ModelRejected: If the file is not a model that can be served, or MODEL_URI has an unknown form.
+            ModelRejected: If the file is not a model that can be served, its checksum is not MODEL_SHA256, or MODEL_URI
+                has an unknown form.
         """
         self._settings = settings
         self._gcs_uri = download.parse_gcs_uri(settings.model_uri)
@@ -80,6 +85,8 @@ class ModelLoader:
     def segmenter(self) -> Segmenter:
         """Return the model, without waiting. If it is not loaded, start another attempt unless it is too early.
 
+        No attempt follows one that rejected the model.
+
         Raises:
             ModelNotFound: If the model could not be downloaded yet.
             ModelRejected: If the downloaded file is not a model that can be served.
@@ -87,14 +94,13 @@ class ModelLoader:
         if self._segmenter is not None:
             return self._segmenter
         with self._lock:
+            if self._error is not None and not isinstance(self._error, ModelNotFound):
+                raise type(self._error)("the model cannot be served; the function's log states why")
             start_attempt = not self._is_loading and time.monotonic() >= self._next_attempt
             self._is_loading |= start_attempt
-            error = self._error
         if start_attempt:
             threading.Thread(target=self._retry, daemon=True).start()
-        if error is None or isinstance(error, ModelNotFound):
-            raise ModelNotFound("the model is not loaded yet; retry in a moment")
-        raise type(error)("the model cannot be served; the function's log states why")
+        raise ModelNotFound("the model is not loaded yet; retry in a moment")
 
     def _retry(self) -> None:
         try:
@@ -122,7 +128,7 @@ class ModelLoader:
     def _record_failure(self, error: ModelError) -> None:
         with self._lock:
             self._error = error
-            self._next_attempt = time.monotonic() + self._pause_s
+            self._next_attempt = time.monotonic() + random.uniform(self._pause_s / 2, self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         cloud_logging.write("ERROR", str(error))
 

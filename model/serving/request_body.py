@@ -7,61 +7,36 @@ still sends causes a reset, and the client never sees the response.
 from __future__ import annotations
 
 import contextlib
-import io
 import socket
 import threading
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import flask
-from werkzeug.exceptions import BadRequest
-from werkzeug.formparser import FormDataParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from model.errors import EmptyBody, PhotoTooLarge, UploadTooSlow
+from model.errors import PhotoTooLarge, UploadTooSlow
 
-PHOTO_FIELDS = ("file", "image")
 CHUNK_BYTES = 1 << 20
-
-
-def read_photo(request: flask.Request, limit_bytes: int, timeout_s: float) -> bytes:
-    """Return the photo of a request: the body, or the field `file` or `image` of multipart/form-data.
-
-    Args:
-        request: The request.
-        limit_bytes: Largest body.
-        timeout_s: Longest time for the body to arrive.
-
-    Raises:
-        EmptyBody: If a form has no such field.
-        PhotoTooLarge: If the body has more bytes than the limit.
-        UploadTooSlow: If the body takes longer than the timeout.
-        BadRequest: If the body is incomplete or malformed.
-    """
-    body = read_body(request, limit_bytes, timeout_s)
-    if request.mimetype != "multipart/form-data":
-        return body
-    # By default, werkzeug writes large fields to temporary files.
-    parser = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO())
-    _, form, files = parser.parse(io.BytesIO(body), request.mimetype, len(body), request.mimetype_params)
-    for name in PHOTO_FIELDS:
-        if name in files:
-            return bytes(files[name].read())
-    fields = ", ".join(repr((name or "")[:40]) for name in [*form, *files]) or "none"
-    raise EmptyBody(f"the form has no file in the field {' or '.join(PHOTO_FIELDS)}; its fields: {fields}")
+GZIP_WBITS = 31  # of zlib: the format is gzip
+MAX_GZIP_MEMBERS = 16  # each costs a copy of what follows it
+ENCODINGS = ("gzip", "x-gzip")  # of Content-Encoding; RFC 9110, section 8.4.1
 
 
 def read_body(request: flask.Request, limit_bytes: int, timeout_s: float) -> bytes:
-    """Return the body of a request; one above the limit is read to its end and discarded.
+    """Return the body of a request, decompressed; one above the limit is read to its end and discarded.
 
     Args:
         request: The request.
-        limit_bytes: Largest body.
+        limit_bytes: Largest body, both as sent and decompressed.
         timeout_s: Longest time for the body to arrive.
 
     Raises:
         PhotoTooLarge: If the body has more bytes than the limit.
         UploadTooSlow: If the body takes longer than the timeout.
         BadRequest: If the body is incomplete or malformed.
+        UnsupportedMediaType: If its Content-Encoding is not gzip.
     """
     chunks, size = [], 0
     for chunk in _read_chunks(request, timeout_s):
@@ -72,7 +47,13 @@ def read_body(request: flask.Request, limit_bytes: int, timeout_s: float) -> byt
             chunks.clear()
     if size > limit_bytes:
         raise PhotoTooLarge(f"the upload has {size} bytes; the limit is {limit_bytes}")
-    return b"".join(chunks)
+    body = b"".join(chunks)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ENCODINGS:
+        return _gunzip(body, limit_bytes)
+    if encoding not in ("", "identity"):
+        raise UnsupportedMediaType(f"Content-Encoding {encoding[:40]!r} is not supported; send gzip, or no encoding")
+    return body
 
 
 def drain_body(request: flask.Request, timeout_s: float) -> None:
@@ -88,6 +69,28 @@ def drain_body(request: flask.Request, timeout_s: float) -> None:
     """
     for _ in _read_chunks(request, timeout_s):
         pass
+
+
+def _gunzip(body: bytes, limit_bytes: int) -> bytes:
+    """Decompress gzip, of one member or several, to at most as many bytes as the limit."""
+    parts: list[bytes] = []
+    size = 0
+    while body:
+        if len(parts) == MAX_GZIP_MEMBERS:
+            raise BadRequest(f"the body's gzip data has more than {MAX_GZIP_MEMBERS} members")
+        decompressor = zlib.decompressobj(GZIP_WBITS)
+        try:
+            part = decompressor.decompress(body, limit_bytes + 1 - size)
+        except zlib.error as error:
+            raise BadRequest("the body is not valid gzip, but its Content-Encoding says so") from error
+        size += len(part)
+        if size > limit_bytes:
+            raise PhotoTooLarge(f"the upload has more than {limit_bytes} bytes decompressed, which is the limit")
+        if not decompressor.eof:
+            raise BadRequest("the body's gzip data is truncated")
+        parts.append(part)
+        body = decompressor.unused_data
+    return b"".join(parts)
 
 
 def _read_chunks(request: flask.Request, timeout_s: float) -> Iterator[bytes]:

@@ -21,6 +21,14 @@ def test_only_pages_of_allowed_origins_may_read_responses(sample: bytes) -> None
         assert preflight.status_code == 204
         assert "POST" in preflight.headers["access-control-allow-methods"]
         assert "Authorization" in preflight.headers["access-control-allow-headers"]
+        for requested in ("traceparent, x-requested-with", "content-type,x-goog-api-key", "X-Custom"):
+            headers = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": requested}
+            preflight = client.options("/", headers={**allowed_origin, **headers})
+            assert preflight.headers["access-control-allow-headers"] == requested
+            refused = client.options("/", headers={**other_origin, **headers}).headers
+            assert "access-control-allow-headers" not in refused
+        odd = {"Access-Control-Request-Headers": "a: b; c", **allowed_origin}
+        assert client.options("/", headers=odd).headers["access-control-allow-headers"] == "Authorization, Content-Type"
 
 
 def test_a_star_allows_every_origin_and_the_default_allows_none(http: httpx.Client) -> None:

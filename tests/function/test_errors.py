@@ -54,7 +54,9 @@ def test_the_limits_are_read_from_the_environment(sample: bytes) -> None:
         assert client.post("/", content=sample).status_code == 200
         assert problem_of(client.post("/", content=sample + b"x")) == (413, "photo-too-large")
         assert problem_of(client.post("/", content=iter([sample, b"x"]))) == (413, "photo-too-large")
-        assert client.get("/").json()["limits"] == {"upload_bytes": len(sample), "pixels": 451 * 300}
+        limits = client.get("/").json()["limits"]
+        assert limits.pop("pixels_by_format")["JPEG"] == 451 * 300
+        assert limits == {"upload_bytes": len(sample), "pixels": 451 * 300, "response_bytes": 32 * 2**20}
 
 
 def test_a_request_that_gets_no_interpreter_in_time_gets_503_with_retry_after(sample: bytes) -> None:

@@ -86,11 +86,12 @@ def test_get_returns_a_description_of_the_model(http: httpx.Client) -> None:
     assert http.head("/").status_code == 200
 
 
-def test_health_is_ok_after_the_first_mask(sample: bytes) -> None:
+def test_health_is_ok_once_the_model_is_loaded_and_states_whether_a_mask_was_made(sample: bytes) -> None:
     with serving() as url, httpx.Client(base_url=url, timeout=60) as client:
-        assert client.get("/health").status_code == 503
-        assert client.post("/", content=b"no photo").status_code == 415
-        assert client.get("/health").status_code == 503
-        assert client.post("/", content=sample).headers["x-cold-start"] == "1"
         assert client.get("/health").status_code == 200
+        assert client.get("/health").json() == {"status": "ok", "mask_made": False}
+        assert client.post("/", content=b"no photo").status_code == 415
+        assert client.get("/health").json() == {"status": "ok", "mask_made": False}
+        assert client.post("/", content=sample).headers["x-cold-start"] == "1"
+        assert client.get("/health").json() == {"status": "ok", "mask_made": True}
         assert "x-cold-start" not in client.post("/", content=sample).headers

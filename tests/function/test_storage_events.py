@@ -62,6 +62,33 @@ def test_an_uploaded_photo_gets_the_mask_that_a_request_returns(
     assert description["events"] == {"mask": "{name}.png", "note": "{name}.error.json"}
 
 
+@pytest.mark.parametrize("payload", [True, False])
+def test_a_buckets_own_notification_pushed_by_pubsub_is_accepted(
+    gcs: GcsEmulator, event_function: httpx.Client, sample: bytes, payload: bool
+) -> None:
+    generation = gcs.put("a.jpg", sample, "photos")
+    attributes = {
+        "eventType": "OBJECT_FINALIZE",
+        "bucketId": "photos",
+        "objectId": "a.jpg",
+        "objectGeneration": generation,
+    }
+    message = {"attributes": attributes, "messageId": "1"}
+    if payload:
+        message["data"] = to_base64(event_data("a.jpg", generation))
+    push = {"message": message, "subscription": "projects/p/subscriptions/s"}
+    assert outcome(event_function.post("/?token=secret", json=push)) == "mask"
+    assert outcome(event_function.post("/", json=push)) == "present"
+    assert list(stored_masks(gcs)) == ["a.jpg.png"]
+    attributes["eventType"] = "OBJECT_DELETE"
+    assert outcome(event_function.post("/", json=push)) == "refused; code=other-type"
+
+
+def test_a_message_of_pubsub_that_is_no_notification_is_rejected(event_function: httpx.Client) -> None:
+    response = event_function.post("/", json={"message": {"data": ""}, "subscription": "s"})
+    assert (response.status_code, response.json()["code"]) == (400, "bad-event")
+
+
 @pytest.mark.parametrize("wrap", [lambda data: {"data": data}, lambda data: {"data_base64": to_base64(data)}])
 def test_events_in_structured_mode_are_accepted(
     gcs: GcsEmulator, event_function: httpx.Client, sample: bytes, wrap: Callable[[Any], dict[str, Any]]
@@ -187,7 +214,8 @@ def test_events_get_503_until_the_model_can_be_downloaded(gcs: GcsEmulator, samp
 
 
 def test_an_event_without_configured_buckets_is_not_a_photo(http: httpx.Client) -> None:
-    assert post_event(http, event_data("a.jpg", "1")).status_code == 415
+    response = post_event(http, event_data("a.jpg", "1"))
+    assert (response.status_code, response.json()["code"]) == (400, "empty-body")
     assert http.get("/").json()["events"] is None
 
 
