@@ -6,9 +6,12 @@ google.cloud.storage takes about 0.4 s to import, so it is imported when it is f
 from __future__ import annotations
 
 import errno
+import random
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, TypeVar
+
+from model.errors import SilhouetteError
 
 T = TypeVar("T")
 CALL_TIMEOUT_S = 10.0  # one call of a storage event, retries included
@@ -48,7 +51,7 @@ def new_client() -> Any:
 
 
 def retry_until(deadline: float, call: Callable[[], T]) -> T:
-    """Call a function, and retry it with exponential backoff while its errors are retryable.
+    """Call a function, and retry it with exponential backoff and jitter while its errors are retryable.
 
     Args:
         deadline: Time of `time.monotonic` after which no retry starts.
@@ -67,7 +70,7 @@ def retry_until(deadline: float, call: Callable[[], T]) -> T:
         except Exception as error:
             if not is_retryable(error) or time.monotonic() + pause_s > deadline:
                 raise
-        time.sleep(pause_s)
+        time.sleep(random.uniform(pause_s / 2, pause_s))  # so that instances do not retry all at the same moment
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
@@ -111,10 +114,10 @@ def resumed_until(deadline: float) -> dict[str, Any]:
 
 
 def is_retryable(error: Exception) -> bool:
-    """Return whether a retry may succeed: not for permanent errors, a full disk, or 4xx other than 429."""
+    """Return whether a retry may succeed: not for permanent errors, our own, a full disk, or 4xx other than 429."""
     from google.api_core.exceptions import ClientError, TooManyRequests
 
-    if isinstance(error, PermanentError) or _is_disk_full(error):
+    if isinstance(error, PermanentError | SilhouetteError) or _is_disk_full(error):
         return False
     return isinstance(error, TooManyRequests) or not isinstance(error, ClientError)
 

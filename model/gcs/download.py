@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.errors import ModelNotFound, ModelRejected
+from model.errors import ModelError, ModelNotFound, ModelRejected
 from model.gcs import client
 
 URI = re.compile(r"gs://(?P<bucket>[^/]+)/(?P<name>.+?)(?:#(?P<generation>\d+))?")
@@ -87,7 +87,7 @@ def get_model_file(uri: str, sha256: str, timeout_s: float) -> ModelFile:
 
     Raises:
         ModelNotFound: If there is no such file, or it cannot be downloaded.
-        ModelRejected: If a local file has another checksum, or the URI has an unknown form.
+        ModelRejected: If the file has another checksum, or the URI has an unknown form.
     """
     gcs_uri = parse_gcs_uri(uri)
     return ModelDownload(gcs_uri, sha256, timeout_s).wait() if gcs_uri else local_model_file(uri, sha256)
@@ -143,19 +143,20 @@ class ModelDownload:
 
         Raises:
             ModelNotFound: If the download fails or takes too long.
+            ModelRejected: If the file has another checksum than MODEL_SHA256.
         """
-        result: ModelFile | str = f"the download did not end within {self._timeout_s:g} s"
+        result: ModelFile | ModelError = _not_downloaded(f"the download did not end within {self._timeout_s:g} s")
         try:
             if self._connection.poll(max(0.0, self._deadline - time.monotonic()) + EXIT_TIMEOUT_S):
                 result = self._connection.recv()
         except EOFError:
             self._process.join()
-            result = f"the download process ended with exit code {self._process.exitcode}"
+            result = _not_downloaded(f"the download process ended with exit code {self._process.exitcode}")
         self._process.kill()
         self._process.join()
-        if isinstance(result, str):
+        if isinstance(result, ModelError):
             shutil.rmtree(self._folder, ignore_errors=True)
-            raise ModelNotFound(f"cannot download the model: {result}")
+            raise result
         atexit.register(_remove_folder, self._folder, os.getpid())
         return result
 
@@ -165,13 +166,19 @@ def _remove_folder(folder: Path, owner_pid: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _not_downloaded(reason: str) -> ModelNotFound:
+    return ModelNotFound(f"cannot download the model: {reason}")
+
+
 def _child(connection: Any, uri: GcsUri, folder: Path, sha256: str, timeout_s: float) -> None:
-    """Run in the child process: download a model, and send back its ModelFile or the reason of the failure."""
+    """Run in the child process: download a model, and send back its ModelFile or the error."""
     gc.disable()  # a collection would walk all imported modules, and the process ends soon
     try:
-        result: ModelFile | str = download_model(uri, folder, sha256, time.monotonic() + timeout_s)
+        result: ModelFile | ModelError = download_model(uri, folder, sha256, time.monotonic() + timeout_s)
+    except ModelError as error:
+        result = error
     except Exception as error:  # four libraries raise errors of their own
-        result = client.describe_error(error)
+        result = _not_downloaded(client.describe_error(error))
     connection.send(result)
     os._exit(0)  # do not wait for connections and threads to close
 
@@ -186,6 +193,7 @@ def download_model(uri: GcsUri, folder: Path, sha256: str, deadline: float) -> M
         deadline: Time of `time.monotonic` until which the download may take.
 
     Raises:
+        ModelRejected: If the file has another checksum.
         Exception: The last error, if it is permanent or the time is over; `client.describe_error` describes it.
     """
     generation = uri.generation
@@ -214,6 +222,6 @@ def _download_blob(blob: Any, folder: Path, sha256: str, deadline: float) -> Mod
     if sink.size != blob.size or (blob.crc32c and base64.b64encode(crc32c.digest()).decode() != blob.crc32c):
         raise client.ChecksumMismatch("the checksum of the download differs from the object's")
     if sha256 and actual_sha256.hexdigest() != sha256:
-        raise client.PermanentError("the checksum of the model is not MODEL_SHA256")
+        raise ModelRejected(f"the checksum of {blob.name} is not MODEL_SHA256")
     partial.rename(file)
     return ModelFile(file, actual_sha256.hexdigest(), str(blob.generation))

@@ -3,7 +3,10 @@
 Eventarc posts CloudEvents in binary mode (attributes in headers, the object's metadata in the body) or in structured
 mode (everything in the body): https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 
-They are parsed here, not by the `cloudevents` package that functions-framework imports: its `from_http` lets
+A bucket's own notification, which needs no Eventarc, arrives as a message that Pub/Sub pushes; its attributes name the
+object: https://cloud.google.com/storage/docs/pubsub-notifications
+
+All are parsed here, not by the `cloudevents` package that functions-framework imports: its `from_http` lets
 RecursionError, UnicodeDecodeError and TypeError escape for malformed bodies, so it would save two lines only.
 
 A mask's name is the photo's whole name with `.png` appended, so that a.jpg and a.png have separate masks; a note's
@@ -20,6 +23,7 @@ from typing import Any, Literal
 from model.errors import BadEvent
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
+NOTIFICATION_TYPES = {"OBJECT_FINALIZE": FINALIZED}  # eventType of a bucket's notification -> type of a CloudEvent
 STRUCTURED = "application/cloudevents+json"
 MAX_EVENT_BYTES = 1 << 20
 MAX_NAME_BYTES = 1024  # of an object: https://cloud.google.com/storage/docs/objects#naming
@@ -42,14 +46,14 @@ class BucketConfig:
 
 @dataclass(frozen=True)
 class Event:
-    """A CloudEvent about one version of an object.
+    """An event about one version of an object.
 
     Attributes:
-        type: The CloudEvent's type, such as FINALIZED.
+        type: The CloudEvent's type, such as FINALIZED; of other notifications of a bucket, their own eventType.
         bucket: The object's bucket.
         name: The object's name.
         generation: The object's version; newer versions have higher numbers.
-        size: The object's size in bytes, as the event states it.
+        size: The object's size in bytes, as the event states it; 0 if it does not.
     """
 
     type: str
@@ -82,8 +86,24 @@ def is_event(ce_type: str | None, media_type: str) -> bool:
     return ce_type is not None or media_type == STRUCTURED
 
 
+def is_pubsub_message(media_type: str, body: bytes) -> bool:
+    """Return whether a body is a message as Pub/Sub pushes it, such as a bucket's notification.
+
+    Args:
+        media_type: The body's media type in lower case, without parameters.
+        body: The body.
+    """
+    if media_type != "application/json" or len(body) > MAX_EVENT_BYTES:
+        return False
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.keys() >= {"message", "subscription"}
+
+
 def parse(ce_type: str | None, media_type: str, body: bytes) -> Event:
-    """Parse an event in either mode.
+    """Parse a CloudEvent in either mode, or a bucket's notification in a message of Pub/Sub.
 
     Args:
         ce_type: The header `ce-type`; None if there is none.
@@ -91,16 +111,16 @@ def parse(ce_type: str | None, media_type: str, body: bytes) -> Event:
         body: The body.
 
     Raises:
-        BadEvent: If it is not a CloudEvent about an object.
+        BadEvent: If it is not an event about an object.
     """
     try:
         content = json.loads(body)
         if media_type != STRUCTURED:
-            return _event(ce_type, content)
+            return _notification(content["message"]) if "message" in content else _event(ce_type, content)
         data = content["data"] if "data" in content else json.loads(base64.b64decode(content["data_base64"]))
         return _event(content["type"], data)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise BadEvent("not a CloudEvent about an object in Cloud Storage") from error
+        raise BadEvent("not an event about an object in Cloud Storage") from error
 
 
 def refusal(event: Event, buckets: BucketConfig) -> Refusal | None:
@@ -137,6 +157,18 @@ def name_templates(buckets: BucketConfig) -> dict[ArtifactType, str]:
 def artifact_name(event: Event, artifact: ArtifactType, buckets: BucketConfig) -> str:
     """Return the name of the mask or note of an event's photo."""
     return name_templates(buckets)[artifact].replace("{bucket}", event.bucket).replace("{name}", event.name)
+
+
+def _notification(message: Any) -> Event:
+    """Return the event in a message of Pub/Sub. Its data, the object's metadata, may be left out."""
+    attributes = message["attributes"]
+    names = {"bucket": "bucketId", "name": "objectId", "generation": "objectGeneration"}
+    data = json.loads(base64.b64decode(message.get("data") or "") or b"{}")
+    event_type = attributes["eventType"]
+    return _event(
+        NOTIFICATION_TYPES.get(event_type, event_type),
+        {"size": data.get("size", 0)} | {key: attributes[name] for key, name in names.items()},
+    )
 
 
 def _event(ce_type: Any, data: Any) -> Event:

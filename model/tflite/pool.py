@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from model.errors import Busy, InferenceFailed
+from model.errors import Busy, InferenceFailed, ModelRejected
 from model.tflite import runtime
 from model.tflite.probe import ProbedModel
 from model.tflite.runtime import Interpreter
@@ -37,11 +37,13 @@ class InterpreterPool:
         self._output_index = probed.output.index
         self._idle: queue.LifoQueue[Interpreter] = queue.LifoQueue()  # last in, first out: reuse the warmest caches
         self._idle.put(probed.interpreter)
-        self._missing = threading.Semaphore(size - 1)  # interpreters that are not created yet
+        self._missing = threading.Semaphore(size - 1)  # interpreters that do not exist: not created yet, or failed
 
     @contextmanager
     def borrow(self, wait_limit_s: float) -> Iterator[Interpreter]:
         """Lend an interpreter for the body of a with statement; one that fails there is replaced.
+
+        One that cannot be created, for want of memory, is tried again by a later request: the pool never shrinks.
 
         Args:
             wait_limit_s: Seconds to wait for one.
@@ -49,14 +51,15 @@ class InterpreterPool:
         Raises:
             Busy: If none becomes idle within the limit.
         """
-        interpreter = self._acquire(wait_limit_s)
+        interpreter: Interpreter | None = self._acquire(wait_limit_s)
         try:
             yield interpreter
         except InferenceFailed:
-            interpreter, _ = self._create()  # the state of the failed one is undefined
+            interpreter = self._try_create()  # the state of the failed one is undefined
             raise
         finally:
-            self._idle.put(interpreter)
+            if interpreter is not None:
+                self._idle.put(interpreter)
 
     def run(self, interpreter: Interpreter, tensor: Tensor) -> Tensor:
         """Run the model once.
@@ -70,6 +73,7 @@ class InterpreterPool:
 
         Raises:
             InferenceFailed: If the runtime cannot run the model on it.
+            MemoryError: If there is no memory for the tensors.
         """
         try:
             detail = interpreter.get_input_details()[0]
@@ -78,7 +82,7 @@ class InterpreterPool:
             interpreter.set_tensor(detail["index"], tensor)
             interpreter.invoke()
             output: Tensor = interpreter.get_tensor(interpreter.get_output_details()[self._output_index]["index"])
-        except runtime.ERRORS as error:
+        except (ValueError, RuntimeError) as error:
             raise InferenceFailed("the model could not be run on this photo") from error
         return output
 
@@ -87,10 +91,21 @@ class InterpreterPool:
             return self._idle.get_nowait()
         except queue.Empty:
             pass
-        if self._missing.acquire(blocking=False):
-            interpreter, _ = self._create()
+        if self._missing.acquire(blocking=False) and (interpreter := self._try_create()) is not None:
             return interpreter
         try:
             return self._idle.get(timeout=wait_limit_s)
         except queue.Empty:
             raise Busy("too many photos at once; try again in a moment") from None
+
+    def _try_create(self) -> Interpreter | None:
+        """Create an interpreter; return None, and count it as missing, if the memory does not suffice for it.
+
+        The runtime loaded this model before, so that no other reason is left.
+        """
+        try:
+            interpreter, _ = self._create()
+        except (ModelRejected, MemoryError):
+            self._missing.release()
+            return None
+        return interpreter
