@@ -17,26 +17,25 @@ FLOAT_RGB = InputSpec("NHWC", (1, -1, -1, 3), 3)
 PixelBox = tuple[int, int, int, int]  # left, top, right, bottom
 
 
-def photo_box(photo_wh: tuple[int, int], input_wh: tuple[int, int], fit: str, border: int = 0) -> PixelBox:
+def photo_box(photo_wh: tuple[int, int], input_wh: tuple[int, int], fit: str) -> PixelBox:
     """Return the part of the model's input that the photo fills.
 
     Args:
         photo_wh: Width and height of the photo.
         input_wh: Width and height of the model's input.
         fit: "stretch" for all of the input, or "letterbox" for the largest centred part of the photo's proportions.
-        border: Pixels on each side of the input that the photo does not fill.
 
     Returns:
         The part, in pixels of the input.
     """
-    width, height = input_wh[0] - 2 * border, input_wh[1] - 2 * border
+    width, height = input_wh
     if fit == "stretch":
-        return border, border, border + width, border + height
+        return 0, 0, width, height
     scale = min(width / photo_wh[0], height / photo_wh[1])
     box_width, box_height = (
-        max(1, min(side, round(length * scale))) for side, length in zip((width, height), photo_wh, strict=True)
+        max(1, min(side, round(length * scale))) for side, length in zip(input_wh, photo_wh, strict=True)
     )
-    left, top = border + (width - box_width) // 2, border + (height - box_height) // 2
+    left, top = (width - box_width) // 2, (height - box_height) // 2
     return left, top, left + box_width, top + box_height
 
 
@@ -54,7 +53,7 @@ def to_input(
     Returns:
         The input tensor, of the spec's axes and dtype.
     """
-    small = _fit(pixels, input_wh, card)
+    small = fit(pixels, input_wh, card)
     if spec.channels == 1:
         small = (small @ np.array(LUMA, np.float32)).round()[..., np.newaxis]
     elif card.order == "BGR":
@@ -62,19 +61,15 @@ def to_input(
     return _arrange(spec.quantize(_normalize(small, card)), spec)
 
 
-def _fit(pixels: NDArray[np.uint8], input_wh: tuple[int, int], card: ModelCard) -> NDArray[np.uint8]:
-    """Resize a photo to (h, w, 3), between bars of the card's fill colour where the card says so.
-
-    A border that the output does not cover shows the photo mirrored at its edges (Ronneberger et al. 2015, U-Net).
-    """
-    border = card.border
-    left, top, right, bottom = photo_box((pixels.shape[1], pixels.shape[0]), input_wh, card.fit, border)
+def fit(pixels: NDArray[np.uint8], input_wh: tuple[int, int], card: ModelCard) -> NDArray[np.uint8]:
+    """Resize a photo to (h, w, 3), between bars of the card's fill colour where the card says so."""
+    left, top, right, bottom = photo_box((pixels.shape[1], pixels.shape[0]), input_wh, card.fit)
     small = resize.bilinear(pixels, (right - left, bottom - top))
     if small.shape[:2] == input_wh[::-1]:
         return small
-    canvas = np.full((input_wh[1] - 2 * border, input_wh[0] - 2 * border, 3), card.fill, np.uint8)
-    canvas[top - border : bottom - border, left - border : right - border] = small
-    return np.pad(canvas, ((border, border), (border, border), (0, 0)), "symmetric") if border else canvas
+    canvas = np.full((input_wh[1], input_wh[0], 3), card.fill, np.uint8)
+    canvas[top:bottom, left:right] = small
+    return canvas
 
 
 def _normalize(image: NDArray[Any], card: ModelCard) -> NDArray[np.float32]:

@@ -181,15 +181,19 @@ def from_output(
     Returns:
         The scores of the photo.
     """
-    values = to_hwk(output, spec, input_wh)
-    return from_values(values if card.activation == "ids" else spec.dequantize(values), card, input_wh, photo_box)
+    return from_values(to_real(to_hwk(output, spec, input_wh), spec, card), card, input_wh, photo_box)
+
+
+def to_real(values: NDArray[Any], spec: OutputSpec, card: ModelCard) -> NDArray[Any]:
+    """Return the real values of an output, or the class ids that it holds as they are."""
+    return values if card.activation == "ids" else spec.dequantize(values)
 
 
 def from_values(values: NDArray[Any], card: ModelCard, input_wh: tuple[int, int], photo_box: Box) -> ScoreMap:
     """Interpret the model's output, rearranged and dequantized.
 
     Args:
-        values: As for `apply_activation`.
+        values: As for `apply_activation`. They cover all of the input.
         card: What the values mean.
         input_wh: Width and height of the input that the output belongs to.
         photo_box: The part of that input that shows the photo, in its pixels.
@@ -198,9 +202,8 @@ def from_values(values: NDArray[Any], card: ModelCard, input_wh: tuple[int, int]
         The scores of the photo.
     """
     scores = apply_activation(values, card)
-    border = card.border
-    x, y = scores.shape[1] / (input_wh[0] - 2 * border), scores.shape[0] / (input_wh[1] - 2 * border)
-    left, top, right, bottom = (side - border for side in photo_box)
+    x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
+    left, top, right, bottom = photo_box
     return ScoreMap(scores, card.background, (left * x, top * y, right * x, bottom * y))
 
 

@@ -1,64 +1,59 @@
-"""The command-line options that describe a model's input and output, and the model card made from them."""
+"""The command-line options that describe a model's input and output."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from model.image import preprocess
 from model.tflite import infer_card
-from model.tflite.card import ACTIVATIONS, Colour, ModelCard
-from model.tflite.infer_card import ProducerOp
-from model.tflite.tensor_specs import InputSpec, OutputSpec
-from model.training.cli import CommandError
+from model.tflite.card import ACTIVATIONS, FITS, Colour
+from model.training import normalization
 
-FIELDS = ("name", "version", "order", "mean", "std", "palette", "threshold", "description", "licence")
-
-
-class FloatInference(Protocol):
-    """A model as a function from float32 of the input's axes to (1, h', w', classes) scores or class ids."""
-
-    @property
-    def input(self) -> InputSpec:
-        """Spec of the input."""
-
-    @property
-    def output(self) -> OutputSpec:
-        """Spec of the output."""
-
-    @property
-    def classes(self) -> int:
-        """Channels of the output."""
-
-    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[Any]:
-        """Run the model once."""
+FIELDS = ("name", "version", "fit", "border", "background", "palette", "description", "licence")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the card to a command's parser."""
-    group = parser.add_argument_group("model card", "defaults are those of --card, or else those of a new card")
+    group = parser.add_argument_group("model card", "what is not stated is found out, or assumed and printed")
     group.add_argument(
         "--card", type=Path, metavar="FILE.json", help="card to start from; default: card.json beside the model"
     )
     group.add_argument("--name", help="model name, shown in responses and reports")
     group.add_argument("--version", help="model version, shown in responses and reports")
-    group.add_argument("--order", choices=("RGB", "BGR"), help="of the input's channels; cv2.imread returns BGR")
+    _add_input_arguments(group)
     group.add_argument(
-        "--mean", type=numbers, metavar="M[,M,M]", help="subtracted from pixel values of 0-255, default 0"
+        "--classes", type=names, metavar="A,B,...|@FILE", help="names by class id, with the background; @ a line each"
     )
-    group.add_argument("--std", type=numbers, metavar="S[,S,S]", help="divides the difference, default 255")
-    group.add_argument("--classes", type=names, metavar="A,B,...", help="names by class id, with the background")
+    group.add_argument(
+        "--background", metavar="NAME|INDEX|none", help="class that is no object; default: the class named background"
+    )
     group.add_argument("--palette", type=colours, metavar="RRGGBB,...", help="a colour for each class")
     group.add_argument(
         "--activation", choices=("auto", *ACTIVATIONS), help="still to be applied to the output; auto infers it"
     )
-    group.add_argument("--threshold", type=float, help="lowest score of an object pixel, for two classes")
+    group.add_argument(
+        "--threshold",
+        type=thresholds,
+        metavar="T[,T,...]",
+        help="lowest score of an object pixel, for two classes; or of each object class, for independent scores",
+    )
     group.add_argument("--description", help="free text")
     group.add_argument("--licence", help="free text")
+
+
+def _add_input_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--preprocess", choices=tuple(normalization.PRESETS), help="what the training did to pixel values of 0-255"
+    )
+    group.add_argument("--order", choices=("RGB", "BGR"), help="of the input's channels; cv2.imread returns BGR")
+    group.add_argument("--mean", type=numbers, metavar="M[,M,M]", help="subtracted from pixel values of 0-255")
+    group.add_argument("--std", type=numbers, metavar="S[,S,S]", help="divides the difference")
+    group.add_argument("--fit", choices=FITS, help="how a photo of other proportions fills the input")
+    group.add_argument("--fill", type=colours, metavar="RRGGBB", help="colour of the bars of --fit letterbox")
+    group.add_argument(
+        "--border", type=int, metavar="PX", help="pixels on each side of the input that the output does not cover"
+    )
 
 
 def numbers(text: str) -> tuple[float, float, float]:
@@ -80,8 +75,35 @@ def numbers(text: str) -> tuple[float, float, float]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Parse names separated by commas."""
-    return tuple(part.strip() for part in text.split(","))
+    """Parse names separated by commas, or read them from a file, one a line, if the text is @ and its name.
+
+    Raises:
+        argparse.ArgumentTypeError: If the file cannot be read.
+    """
+    if not text.startswith("@"):
+        return tuple(part.strip() for part in text.split(","))
+    try:
+        lines = Path(text[1:]).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"cannot read {text[1:]}: {error}") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def thresholds(text: str) -> tuple[float, ...]:
+    """Parse one or more thresholds separated by commas."""
+    return tuple(float(part) for part in text.split(","))
+
+
+def size(text: str) -> tuple[int, int]:
+    """Parse a width and a height in pixels, such as "320x240", or one number for both.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is neither.
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT or one number of pixels, got {text!r}")
+    return int(parts[0]), int(parts[-1])
 
 
 def colours(text: str) -> tuple[Colour, ...]:
@@ -102,76 +124,29 @@ def colours(text: str) -> tuple[Colour, ...]:
     return tuple((value[0], value[1], value[2]) for value in values)
 
 
-def card_values(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the card's fields that the options set."""
-    values = {field: getattr(args, field) for field in FIELDS if getattr(args, field) is not None}
+def stated_by(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Return the card's fields that the options state.
+
+    Args:
+        args: The command line.
+
+    Returns:
+        The fields, where `background` may still be a name, and a note, which may be empty.
+
+    Raises:
+        CommandError: If the options contradict each other.
+    """
+    values, note = normalization.stated_by(args)
+    values |= {field: getattr(args, field) for field in FIELDS if getattr(args, field) is not None}
     if args.classes is not None:
         values["labels"] = args.classes
     if args.activation in ACTIVATIONS:
         values["activation"] = args.activation
-    return values
-
-
-def build_card(args: argparse.Namespace, file: Path, classes: int) -> ModelCard:
-    """Return the card that the options describe.
-
-    Args:
-        args: The command line.
-        file: The model's file, beside which a card.json may be, and whose name is the default name.
-        classes: Channels of the model's output.
-
-    Returns:
-        The card. Its activation is "none" if neither the options nor --card set it.
-
-    Raises:
-        CommandError: If the number of labels does not fit the model.
-        ModelRejected: If a value is invalid.
-    """
-    beside = file.parent / "card.json"
-    start = args.card or (beside if beside.is_file() else None)
-    base = ModelCard.from_json(start.read_text()) if start else ModelCard(name=file.stem)
-    values, count = card_values(args), max(2, classes)
-    if len(values.get("labels", ())) not in (0, count):
-        labels = values["labels"]
-        raise CommandError(f"--classes has {len(labels)} classes ({', '.join(labels)}), but the model has {count}")
-    if "labels" not in values and len(base.labels) != count:
-        values["labels"] = default_labels(count)
-    return base.with_values(values)
-
-
-def complete_card(args: argparse.Namespace, file: Path, model: FloatInference) -> ModelCard:
-    """Return the card that the options describe, with the activation inferred if they leave it open.
-
-    Args:
-        args: The command line.
-        file: The model's file.
-        model: The model.
-
-    Returns:
-        The complete card.
-
-    Raises:
-        CommandError: If the number of labels does not fit the model.
-        ModelRejected: If a value is invalid.
-    """
-    card = build_card(args, file, model.classes)
-    return card.with_values({"activation": infer_activation(card, model)}) if must_infer_activation(args) else card
-
-
-def must_infer_activation(args: argparse.Namespace) -> bool:
-    """Return whether neither --activation nor --card sets the activation."""
-    return args.activation in (None, "auto") and args.card is None
-
-
-def infer_activation(card: ModelCard, model: FloatInference) -> str:
-    """Infer the activation from the model's output for test images, as the function does for a .tflite."""
-    spec = model.input.as_float()
-
-    def infer(image: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
-        size_wh = spec.size_for((image.shape[1], image.shape[0]))
-        return np.asarray(model(preprocess.to_input(image, size_wh, card, spec))[0], np.float32)
-
-    return infer_card.activation(model.output, ProducerOp(), card, infer, spec.max_wh)
+    if args.fill is not None:
+        values["fill"] = args.fill[0]
+    if args.threshold is not None:
+        values |= {"threshold": args.threshold[0]} if len(args.threshold) == 1 else {"thresholds": args.threshold}
+    return values, note
 
 
 def default_labels(count: int) -> tuple[str, ...]:

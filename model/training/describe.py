@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from model.errors import ModelRejected
 from model.tflite import card as cards
-from model.tflite import loading, probe, runtime, trial, verify
+from model.tflite import loading, runtime, trial, verify
 from model.tflite.card import ModelCard
-from model.training import card_options, cli, model_options
+from model.training import card_draft, card_options, cli, model_options
+from model.training.card_draft import CardDraft
 from model.training.cli import CommandError
 
 LABELS_SHOWN = 12
@@ -30,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     trial.check(args.model)
     if args.write:
         with cli.silence_native_output(), tempfile.TemporaryDirectory() as folder:
-            card = merged_card(args if args.output is None else with_output(args, Path(folder)))
-        write_card(args.model, card)
+            draft = draft_of(args if args.output is None else with_output(args, Path(folder)))
+            check_card(args.model, draft)
+        write_card(args.model, draft.card, draft.names)
     with cli.silence_native_output():
         description = describe(args.model)
     print(json.dumps(description, indent=2) if args.json else text(description))
@@ -139,35 +142,29 @@ def associated_files(file: Path) -> dict[str, list[str]]:
         return {name: _first_lines(archive.read(name)) if name.endswith(".txt") else [] for name in archive.namelist()}
 
 
-def merged_card(args: argparse.Namespace) -> ModelCard:
-    """Return the card that the options describe, with the model's own card for what they leave open.
+def draft_of(args: argparse.Namespace) -> CardDraft:
+    """Return the card that the options describe, with what the file states for what they leave open.
 
     Args:
         args: The command line.
 
     Returns:
-        The card to embed. The model's own card is ignored if --card is given, or if the function rejects the model.
+        The card to embed. The model's own card is ignored if --card is given, or if it is invalid.
 
     Raises:
-        CommandError: If the number of labels does not fit the model.
-        ModelRejected: If a value is invalid, or the runtime cannot load the model.
+        CommandError: If the options contradict each other.
+        ModelRejected: If a value is invalid.
     """
     verify.read_model(args.model)  # the runtime may crash on a damaged file
-    base: ModelCard | None = None
     try:
         loaded = loading.load(args.model, 1)
-        base, classes = loaded.card, loaded.output.channels
+        sources = loaded.sources
+        stated = {name: getattr(loaded.card, name) for name in sources if sources[name] not in ("default", "inferred")}
     except ModelRejected:
         if args.output is not None:
             raise
-        classes = probe.probe(args.model).output.channels
-    card = card_options.build_card(args, args.model, classes)
-    if base is None or args.card:
-        return card if args.output is None else card.with_values({"output": args.output})
-    values = card_options.card_values(args)
-    if base.source == "inferred" or args.output is not None:
-        values["name"] = card.name
-    return base.with_values(values)
+        stated = {}
+    return card_draft.start(args, args.model, () if args.card else (("the model", stated),))
 
 
 def with_output(args: argparse.Namespace, folder: Path) -> argparse.Namespace:
@@ -179,8 +176,22 @@ def with_output(args: argparse.Namespace, folder: Path) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(args), "model": copy})
 
 
-def write_card(file: Path, card: ModelCard) -> None:
-    """Embed a card in a model, in place of the one that it may have; other files in its archive are kept."""
+def check_card(file: Path, draft: CardDraft) -> None:
+    """Raise ModelRejected if the function rejects a model with a card."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copy(file, folder))
+        write_card(copy, draft.card, draft.names)
+        loading.load(copy, 1)
+
+
+def write_card(file: Path, card: ModelCard, names: Collection[str] | None = None) -> None:
+    """Embed a card in a model, in place of the one that it may have; other files in its archive are kept.
+
+    Args:
+        file: The .tflite.
+        card: The card.
+        names: Names of the fields to embed, as for `ModelCard.to_json`.
+    """
     data, others = _split_archive(file)
     with cli.atomic_path(file) as partial:
         partial.write_bytes(data)
@@ -188,7 +199,7 @@ def write_card(file: Path, card: ModelCard) -> None:
             with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
                 for name, content in others.items():
                     archive.writestr(name, content)
-        cards.embed(partial, card)
+        cards.embed(partial, card, names)
 
 
 def _split_archive(file: Path) -> tuple[bytes, dict[str, bytes]]:

@@ -16,17 +16,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.errors import ModelRejected
 from model.tflite import card as cards
-from model.tflite import trial
+from model.tflite import loading, trial, verify
 from model.tflite.card import ModelCard
-from model.training import card_options, cli, model_options, photo_options
+from model.training import card_draft, card_options, cli, input_meaning, model_options, output_meaning, photo_options
 from model.training.cli import CommandError
 from model.training.data import samples, scenes, split
 from model.training.data.samples import Sample
 from model.training.measure import evaluation, groups, latency, report
 from model.training.measure.evaluation import Candidate, Evaluation
 from model.training.measure.interpreter import Interpreter
+from model.training.nets import converter
 
 if TYPE_CHECKING:
     from model.training.nets.float_model import FloatModel
@@ -108,7 +108,9 @@ def arguments() -> argparse.ArgumentParser:
         metavar="PYTHON",
         help="measure latency and memory with the runtime of this Python too; may be repeated",
     )
-    parser.add_argument("--size", type=int, metavar="PX", help="side of the input, for Keras models of any input size")
+    parser.add_argument(
+        "--size", type=card_options.size, metavar="WxH", help="of the input, for Keras models of any input size"
+    )
     model_options.add_arguments(parser)
     card_options.add_arguments(parser)
     return parser
@@ -129,26 +131,50 @@ def load(file: Path, args: argparse.Namespace) -> Candidate:
         ModelRejected: If a .tflite cannot be loaded, or the card does not fit the model.
     """
     model: Interpreter | FloatModel
-    card: ModelCard | None = None
-    with cli.silence_native_output():
-        if file.suffix == ".tflite":
+    if file.suffix == ".tflite":
+        with cli.silence_native_output():
             trial.check(file)
-            model = Interpreter(file)
-            card = cards.read(file)
-        else:
-            from model.training.nets import keras_files
+            model, card = Interpreter(file), tflite_card(file, args)
+    else:
+        from model.training.nets import keras_files
 
+        with cli.silence_native_output():
             model = keras_files.load(file, args.size, model_options.load_options(args))
-    if card is None:
-        card = card_options.complete_card(args, file, model)
-    if card.fit != "stretch" or card.activation == "ids":
-        raise ModelRejected(f"{file.name} cannot be evaluated: its card has letterboxing or class ids")
-    if max(2, model.classes) != len(card.labels):
-        raise ModelRejected(f"the card of {file.name} has {len(card.labels)} classes, the model has {model.classes}")
+        card = keras_card(file, model, args)
     parts = [part for part in file.rglob("*") if part.is_file()] if file.is_dir() else [file]
     size_bytes = sum(part.stat().st_size for part in parts)
     digest = "" if file.is_dir() else hashlib.sha256(file.read_bytes()).hexdigest()
-    return Candidate(file, model, model.input, model.classes, card, size_bytes, digest)
+    return Candidate(file, model, model.input, len(card.labels), card, size_bytes, digest)
+
+
+def tflite_card(file: Path, args: argparse.Namespace) -> ModelCard:
+    """Return the card of a .tflite as the function completes it; without an embedded card, the options apply too."""
+    card = loading.load(file, 1).card
+    if cards.read_values(file) is not None:
+        return card
+    return card_draft.start(args, file, (card_draft.all_stated(card, "the model"),)).card
+
+
+def keras_card(file: Path, model: FloatModel, args: argparse.Namespace) -> ModelCard:
+    """Return the card of a Keras model: that of the first .tflite with a card, with what the options state.
+
+    Raises:
+        CommandError: If the card contradicts the model, or more has to be stated.
+    """
+    converted = next((path for path in args.models if path.suffix == ".tflite" and cards.read_values(path)), None)
+    if converted is None:
+        draft = input_meaning.complete(card_draft.start(args, file), model)
+        with tempfile.NamedTemporaryFile(suffix=".tflite") as temporary, cli.silence_native_output():
+            temporary.write(converter.convert(model, "float32", []))
+            temporary.flush()
+            draft = output_meaning.complete(draft, model, verify.read_model(Path(temporary.name)))
+    else:
+        with cli.silence_native_output():
+            base = card_draft.all_stated(loading.load(converted, 1).card, f"the card of {converted.name}")
+        draft = input_meaning.complete(card_draft.start(args, file, (base,)), model)
+        draft = output_meaning.complete(draft, model, None)
+    print(f"{file.name}:\n{card_draft.words(draft, model.input_wh, model.input.channels)}")
+    return draft.card
 
 
 def measured(result: Evaluation, pythons: Sequence[Path], runs: int) -> Evaluation:

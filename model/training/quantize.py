@@ -8,38 +8,29 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.image import preprocess
 from model.tflite import card as cards
-from model.tflite import trial
-from model.tflite.card import ModelCard
-from model.training import card_options, cli, model_options
+from model.tflite import infer_card, loading, trial, verify
+from model.training import card_draft, card_options, cli, input_meaning, model_options, output_meaning
+from model.training.card_draft import CardDraft
 from model.training.cli import CommandError
 from model.training.data import samples, split
+from model.training.measure import change
 from model.training.measure.interpreter import Interpreter
 from model.training.measure.model_input import read_input
+from model.training.nets.converter import INTEGER_RECIPES, RECIPES, convert
 
 if TYPE_CHECKING:
     from model.training.nets.float_model import FloatModel
 
-RECIPES = ("float32", "float16", "dynamic", "int8", "int8-full")
-INTEGER_RECIPES = ("int8", "int8-full")
-# Patterns in the converter's messages, and the next step.
-CONVERTER_STEPS = (
-    ("ResizeBicubic", "; set interpolation='bilinear' in the layer that resizes, and save the model again"),
-    (
-        r"f16>|f64>|'half'|'double'",
-        "; the converter supports float32 only: quantize the .keras or .h5 file, which is converted to float32, or save"
-        " the SavedModel in float32",
-    ),
-    ("flex op|custom op|Select TF", "; TFLite lacks this operator: replace its layer, and save the model again"),
-)
+CHANGE_WARNING = 0.02  # share of pixels of another class from which on a warning is printed
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,14 +46,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     with cli.silence_native_output():
         model = keras_files.load(args.model, args.size, model_options.load_options(args))
-        card = card_options.complete_card(args, args.model, model)
-    for note in model.notes:
-        print(note)
-    if card_options.must_infer_activation(args):
-        print(f"activation {card.activation}, inferred from the range of the model's output")
-    inputs = [read_input(file, model.input, card) for file in cli.progress(files, "reading photos")]
-    for recipe in recipes:
-        print(write(model, recipe, inputs, card, target_of(args.model, args.out, recipe)))
+    check_size(model, args)
+    draft = input_meaning.complete(card_draft.start(args, args.model), model)
+    inputs = [read_input(file, model.input, draft.card) for file in cli.progress(files, "reading photos")]
+    written = [write(model, recipe, inputs, draft, args) for recipe in recipes]
+    completed = written[0][0]
+    for line in (*model.notes, *completed.notes, card_draft.words(completed, model.input_wh, model.input.channels)):
+        print(line)
+    for _, line in written:
+        print(line)
+
+
+def check_size(model: FloatModel, args: argparse.Namespace) -> None:
+    """Raise CommandError if --size contradicts a model of a fixed input size."""
+    if args.size not in (None, model.input_wh):
+        width, height = model.input_wh
+        raise CommandError(f"the input of {args.model.name} has the fixed size {width}x{height}; leave --size out")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -73,7 +72,15 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="FILE.tflite|FOLDER", help="default: the folder of the model")
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos to calibrate the integer recipes")
     parser.add_argument("--samples", type=int, default=100, help="number of photos to use, default 100")
-    parser.add_argument("--size", type=int, metavar="PX", help="side of the input, for models of any input size")
+    parser.add_argument(
+        "--size",
+        type=card_options.size,
+        metavar="WxH",
+        help="of the input, for models of any size; one number for both",
+    )
+    parser.add_argument(
+        "--max-change", type=float, metavar="SHARE", help="fail if the class of more than this share of pixels changes"
+    )
     model_options.add_arguments(parser)
     card_options.add_arguments(parser)
     return parser
@@ -93,97 +100,82 @@ def target_of(model: Path, out: Path | None, recipe: str) -> Path:
     return (out or model.parent) / f"{model.stem}-{recipe}.tflite"
 
 
-def write(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]], card: ModelCard, target: Path) -> str:
-    """Convert a model, embed its card, compare its output with the float model's, and write the file.
+def write(
+    model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]], draft: CardDraft, args: argparse.Namespace
+) -> tuple[CardDraft, str]:
+    """Convert a model, embed its card, compare its masks with the float model's, and write the file.
 
     Args:
         model: The float model.
         recipe: One of RECIPES.
         inputs: Calibration inputs, float32 of the input's shape each.
-        card: The card to embed.
-        target: The .tflite to write.
+        draft: What is known of its card.
+        args: The command line.
 
     Returns:
-        A line that describes the file.
+        The complete card, and lines that describe the file.
 
     Raises:
-        CommandError: If the conversion fails, or the converted model's output is not finite.
+        CommandError: If the conversion fails, the card contradicts the model, or the masks change too much.
+        ModelRejected: If the function rejects the file.
     """
+    target = target_of(args.model, args.out, recipe)
     with cli.atomic_path(target) as partial:
         partial.write_bytes(convert(model, recipe, inputs))
-        cards.embed(partial, card)
-        error = max_error(model, partial, inputs)
+        draft = output_meaning.complete(draft, model, verify.read_model(partial), inputs)
+        # The scale of an integer input is that of the calibration, whose normalization is therefore a fact.
+        calibrated = {"mean", "std"} if recipe == "int8-full" else set()
+        cards.embed(partial, draft.card, {*draft.names, *calibrated})
+        line = compare(model, partial, inputs or comparison_inputs(model, draft), draft, args.max_change)
     size, digest = target.stat().st_size, hashlib.sha256(target.read_bytes()).hexdigest()
-    return f"{target}: {recipe}, {size:,} bytes, sha256 {digest[:12]}, maximum error {error:.4f} against float"
+    images = f"{len(inputs)} photos" if inputs else "test images; --photos compares on real ones"
+    return draft, f"{target}: {recipe}, {size:,} bytes, sha256 {digest[:12]}, {line}, on {images}"
 
 
-def convert(model: FloatModel, recipe: str, inputs: list[NDArray[np.float32]]) -> bytes:
-    """Convert a model to a .tflite.
-
-    Args:
-        model: The float model.
-        recipe: One of RECIPES.
-        inputs: Calibration inputs for the integer recipes, float32 of the input's shape each.
-
-    Returns:
-        The .tflite, without a card.
-
-    Raises:
-        CommandError: If TensorFlow's converter fails.
-    """
-    import tensorflow as tf
-
-    def converter() -> Any:
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([model.function])  # makes the weights constants
-        if recipe != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if recipe == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if recipe in INTEGER_RECIPES:
-            converter.representative_dataset = lambda: ([tensor] for tensor in inputs)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        if recipe == "int8-full":
-            converter.inference_input_type = converter.inference_output_type = tf.int8
-        return converter
-
-    try:
-        with cli.silence_native_output():
-            return bytes(converter().convert())
-    except Exception as error:  # ConverterError, and whatever else the converter raises
-        raise CommandError(f"the recipe {recipe} cannot convert the model: {_reason(error)}") from error
+def comparison_inputs(model: FloatModel, draft: CardDraft) -> list[NDArray[np.float32]]:
+    """Return inputs for a comparison without photos."""
+    images = infer_card.probe_images(model.input_wh)
+    return [preprocess.to_input(image, model.input_wh, draft.card, model.input) for image in images]
 
 
-def max_error(model: FloatModel, converted: Path, inputs: list[NDArray[np.float32]]) -> float:
-    """Return the largest absolute difference between a .tflite's output and the float model's on one input.
+def compare(
+    model: FloatModel,
+    converted: Path,
+    inputs: list[NDArray[np.float32]],
+    draft: CardDraft,
+    max_change: float | None,
+) -> str:
+    """Compare a .tflite with the float model that it was made of.
 
     Args:
         model: The float model.
-        converted: The .tflite made of it.
-        inputs: Inputs of which the first is used; zeros if there is none.
+        converted: The .tflite, with its card.
+        inputs: Inputs to compare them on.
+        draft: The card.
+        max_change: The largest allowed share of pixels whose class changes; None for any.
 
     Returns:
-        The difference.
+        The result in words.
 
     Raises:
-        CommandError: If it is not finite.
-        ModelRejected: If the runtime cannot run the .tflite, or crashes.
+        CommandError: If the class of more pixels changes, or the output is not finite.
+        ModelRejected: If the function rejects the file.
     """
-    tensor = inputs[0] if inputs else np.zeros(model.input.shape, np.float32)
     trial.check(converted)
     with cli.silence_native_output():
-        error = float(np.abs(Interpreter(converted)(tensor) - model(tensor)).max())
-    if not np.isfinite(error):
-        raise CommandError("the converted model's output is not finite")
-    return error
-
-
-def _reason(error: Exception) -> str:
-    """Return the line of a converter's message that names the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if "error:" in line or "not supported" in line or "Op" in line]
-    reason = cli.one_line((causes or lines or [type(error).__name__])[0], 300)
-    step = next((step for pattern, step in CONVERTER_STEPS if re.search(pattern, str(error))), "")
-    return f"{reason}{step}"
+        loading.load(converted, 1)
+        interpreter = Interpreter(converted)
+        error = max(float(np.abs(interpreter(x) - np.asarray(model(x), np.float32)).max()) for x in inputs)
+        if not np.isfinite(error):
+            raise CommandError("the converted model's output is not finite")
+        share = change.changed_share(model, interpreter, inputs, draft.card, model.input_wh)
+    if max_change is not None and share > max_change:
+        raise CommandError(
+            f"the class of {share:.2%} of the pixels changes, and --max-change allows {max_change:.2%}; try the recipe"
+            " float16, or calibrate with more --photos like those to be segmented"
+        )
+    warning = f"; WARNING: more than {CHANGE_WARNING:.0%}" if share > CHANGE_WARNING else ""
+    return f"the class of {share:.2%} of the pixels changes{warning}, maximum error {error:.4f} against float"
 
 
 if __name__ == "__main__":

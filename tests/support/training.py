@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+from model.training import card_options
 
 CARD = ["--mean", "0", "--std", "1", "--classes", "background,red,blue", "--name", "discs", "--version", "7"]
 
@@ -77,6 +80,13 @@ def error_line(completed: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, lines
     assert lines[0].startswith("error: ")
     return lines[0].removeprefix("error: ")
+
+
+def parse_card_options(*options: object) -> argparse.Namespace:
+    """Parse options of the card."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    card_options.add_arguments(parser)
+    return parser.parse_args([str(option) for option in options])
 
 
 def train_arguments(folders: tuple[Path, Path], out: Path, *options: object) -> list[str]:

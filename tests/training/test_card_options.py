@@ -1,65 +1,42 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import pytest
 
-from model.errors import ModelRejected
 from model.training import card_options
-from model.training.cli import CommandError
-
-
-def parse(*options: object) -> argparse.Namespace:
-    """Parse options of the card."""
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    card_options.add_arguments(parser)
-    return parser.parse_args([str(option) for option in options])
-
-
-def test_options_become_fields_of_the_card(tmp_path: Path) -> None:
-    args = parse("--mean", "127", "--std", "1,2,3", "--classes", "table, disc", "--palette", "000000,#ff8000")
-    card = card_options.build_card(args, tmp_path / "model.h5", 1)
-    assert (card.name, card.mean, card.std) == ("model", (127, 127, 127), (1, 2, 3))
-    assert (card.labels, card.palette) == (("table", "disc"), ((0, 0, 0), (255, 128, 0)))
-
-
-def test_options_override_the_card_beside_the_model(tmp_path: Path) -> None:
-    (tmp_path / "card.json").write_text(json.dumps({"name": "beside", "version": "3"}))
-    card = card_options.build_card(parse("--version", "4"), tmp_path / "model.h5", 1)
-    assert (card.name, card.version) == ("beside", "4")
-
-
-def test_a_given_card_takes_the_place_of_the_one_beside_the_model(tmp_path: Path) -> None:
-    (tmp_path / "card.json").write_text(json.dumps({"name": "beside"}))
-    (tmp_path / "given.json").write_text(json.dumps({"name": "given", "activation": "sigmoid"}))
-    args = parse("--card", tmp_path / "given.json")
-    card = card_options.build_card(args, tmp_path / "model.h5", 1)
-    assert (card.name, card.activation) == ("given", "sigmoid")
-    assert not card_options.must_infer_activation(args)
-
-
-def test_default_labels_and_palette_fit_the_number_of_classes(tmp_path: Path) -> None:
-    card = card_options.build_card(parse(), tmp_path / "model.h5", 3)
-    assert card.labels == ("background", "class 1", "class 2")
-    assert len(card.palette) == 3
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        (["--classes", "one,two,three"], CommandError),
-        (["--threshold", "2"], ModelRejected),
-        (["--std", "0"], ModelRejected),
-    ],
-)
-def test_values_that_do_not_fit_are_rejected(tmp_path: Path, options: list[str], error: type[Exception]) -> None:
-    with pytest.raises(error):
-        card_options.build_card(parse(*options), tmp_path / "model.h5", 1)
+from tests.support.training import parse_card_options as parse
 
 
 @pytest.mark.parametrize("options", [["--mean", "1,2"], ["--palette", "fff"], ["--palette", "0000"]])
 def test_malformed_values_are_rejected_by_the_parser(options: list[str]) -> None:
     with pytest.raises(argparse.ArgumentError):
         parse(*options)
+
+
+@pytest.mark.parametrize("options", [["--classes", "@no such file"], ["--fill", "fff"], ["--fit", "crop"]])
+def test_more_malformed_values_are_rejected_by_the_parser(options: list[str]) -> None:
+    with pytest.raises(argparse.ArgumentError):
+        parse(*options)
+
+
+def test_the_classes_are_read_from_a_file_one_a_line(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("background\nred, dark\n\n blue\n")
+    assert parse("--classes", f"@{tmp_path / 'labels.txt'}").classes == ("background", "red, dark", "blue")
+
+
+@pytest.mark.parametrize(("text", "size_wh"), [("256", (256, 256)), ("320x240", (320, 240)), ("8X9", (8, 9))])
+def test_a_size_is_a_width_and_a_height_or_one_number(text: str, size_wh: tuple[int, int]) -> None:
+    assert card_options.size(text) == size_wh
+
+
+@pytest.mark.parametrize("text", ["0", "x", "3x", "1x2x3", "-4", "big"])
+def test_a_malformed_size_is_rejected(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        card_options.size(text)
+
+
+def test_one_threshold_is_for_two_classes_and_several_are_for_a_class_each() -> None:
+    assert card_options.stated_by(parse("--threshold", "0.3"))[0] == {"threshold": 0.3}
+    assert card_options.stated_by(parse("--threshold", "0.3,0.6"))[0] == {"thresholds": (0.3, 0.6)}

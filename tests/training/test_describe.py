@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import ModelRejected
-from model.tflite import card, runtime
+from model.tflite import card, loading, runtime
 from model.training import describe
 from model.training.cli import CommandError
 from tests.support.paths import MODELS
@@ -79,7 +79,7 @@ def test_a_card_is_embedded_in_a_model_without_one(model: Path) -> None:
     embedded = card.read(model)
     assert embedded is not None
     assert (embedded.name, embedded.mean, embedded.order) == ("unet", (127.5,) * 3, "BGR")
-    assert embedded.labels == ("background", "class 1", "class 2")
+    assert loading.load(model, 1).card.labels == ("background", "class 1", "class 2")
 
 
 def test_a_card_is_embedded_in_a_model_with_other_axes(tmp_path: Path) -> None:
@@ -88,6 +88,7 @@ def test_a_card_is_embedded_in_a_model_with_other_axes(tmp_path: Path) -> None:
     embedded = card.read(model)
     assert embedded is not None
     assert (embedded.name, embedded.labels) == ("first axis", ("background", "object"))
+    assert (card.read_values(model) or {}).keys() == {"name"}
 
 
 def test_an_invalid_card_is_replaced(tmp_path: Path) -> None:

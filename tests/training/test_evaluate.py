@@ -116,15 +116,33 @@ def test_a_model_with_too_few_classes_is_rejected(
         evaluate.main([*map(str, [tmp_path / "m.keras", "--photos", discs[0], "--masks", discs[1], "--all"])])
 
 
-def test_a_model_with_letterboxing_or_other_labels_is_rejected(
-    converted: Path, discs: tuple[Path, Path], tmp_path: Path
+def test_a_model_with_other_labels_is_rejected(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
+    model = Path(shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "m.tflite"))
+    describe.write_card(model, ModelCard().with_values({"labels": ["a", "b"]}))
+    with pytest.raises(ModelRejected, match="has 2 labels, but the model has 3 classes"):
+        evaluate.main([*map(str, [model, "--photos", discs[0], "--masks", discs[1], "--all"])])
+
+
+def test_a_letterboxed_model_is_evaluated(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
+    model = Path(shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "m.tflite"))
+    describe.main([*map(str, [model, "--write", "--fit", "letterbox", "--fill", "808080"])])
+    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--out", tmp_path]
+    evaluate.main([*map(str, [model, *options])])
+    (result,) = json.loads((tmp_path / "report.json").read_text())
+    assert result["iou"] > 0.8
+
+
+def test_the_reference_is_fed_as_the_card_of_the_tflite_says_unless_the_options_say_otherwise(
+    unets: dict[str, Path], converted: Path, discs: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    photos = ["--photos", discs[0], "--masks", discs[1], "--all"]
-    for values, message in (({"fit": "letterbox"}, "letterboxing"), ({"labels": ["a", "b"]}, "has 2 classes")):
-        model = Path(shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "m.tflite"))
-        describe.write_card(model, ModelCard().with_values({"labels": ["a", "b", "c"], **values}))
-        with pytest.raises(ModelRejected, match=message):
-            evaluate.main([*map(str, [model, *photos])])
+    models = [unets["BGR"], converted / "unet-bgr-float16.tflite"]
+    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--out", tmp_path]
+    evaluate.main([*map(str, [*models, *options, "--max-drop", 0.002])])
+    wrong = Path(shutil.copy(models[1], tmp_path / "wrong.tflite"))
+    describe.main([*map(str, [wrong, "--write", "--preprocess", "0-1"])])
+    right = ["--preprocess", "none", "--order", "BGR"]
+    with pytest.raises(CommandError, match=r"the IoU of wrong\.tflite is .* below"):
+        evaluate.main([*map(str, [unets["BGR"], wrong, *options, *right, "--max-drop", 0.05])])
 
 
 def test_a_failed_measurement_is_reported_with_its_reason(tmp_path: Path) -> None:

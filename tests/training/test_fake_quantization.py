@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from model.training import quantize
 from model.training.measure.interpreter import Interpreter
-from model.training.nets import fake_quantization, keras_files
+from model.training.nets import converter, fake_quantization, keras_files
 from tests.support import small_network
 
 
@@ -33,7 +32,7 @@ def test_fake_quantization_is_closer_to_the_int8_model_than_the_float_model_is(t
     for _ in range(3):
         fake_quantized(np.concatenate(photos), training=True)
     folded.save(tmp_path / "folded.keras")
-    converted = quantize.convert(keras_files.load(tmp_path / "folded.keras"), "int8", photos)
+    converted = converter.convert(keras_files.load(tmp_path / "folded.keras"), "int8", photos)
     (tmp_path / "int8.tflite").write_bytes(converted)
     int8 = Interpreter(tmp_path / "int8.tflite")
     expected = np.concatenate([int8(photo) for photo in photos])

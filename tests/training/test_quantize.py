@@ -24,6 +24,7 @@ from model.training.cli import CommandError
 from model.training.data import samples
 from model.training.measure import metrics
 from model.training.measure.interpreter import Interpreter
+from model.training.nets import converter
 from tests.support.paths import MODELS, ROOT
 from tests.support.training import CARD, RunCommand, error_line
 
@@ -53,17 +54,17 @@ def test_the_u_net_of_the_keras_example_is_converted_and_serves(
 
 
 def test_every_recipe_writes_a_file_of_its_own_size_and_types(converted: Path) -> None:
-    sizes = {recipe: (converted / f"unet-bgr-{recipe}.tflite").stat().st_size for recipe in quantize.RECIPES}
-    assert len(list(converted.iterdir())) == len(quantize.RECIPES)
+    sizes = {recipe: (converted / f"unet-bgr-{recipe}.tflite").stat().st_size for recipe in converter.RECIPES}
+    assert len(list(converted.iterdir())) == len(converter.RECIPES)
     assert sizes["float32"] > 1.3 * sizes["float16"]
     assert sizes["float32"] > 1.3 * sizes["int8"]
-    for recipe in quantize.RECIPES:
+    for recipe in converter.RECIPES:
         model = Interpreter(converted / f"unet-bgr-{recipe}.tflite")
         assert model.input.dtype == (np.int8 if recipe == "int8-full" else np.float32)
         assert model.input_wh == (64, 64)
 
 
-@pytest.mark.parametrize("recipe", quantize.RECIPES)
+@pytest.mark.parametrize("recipe", converter.RECIPES)
 def test_every_recipe_serves(
     converted: Path, discs: tuple[Path, Path], recipe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

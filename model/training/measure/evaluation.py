@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.image import preprocess, score_map
+from model.image import overlap_tile, preprocess, score_map
 from model.image.score_map import ScoreMap
 from model.tflite.card import ModelCard
 from model.tflite.tensor_specs import InputSpec
@@ -20,7 +20,7 @@ from model.training.data.masks import UNLABELLED
 from model.training.data.samples import Sample
 from model.training.measure import metrics
 from model.training.measure.latency import Measurement
-from model.training.measure.model_input import read_input
+from model.training.measure.model_input import read_input, read_pixels
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,21 @@ class Candidate:
     size_bytes: int
     sha256: str
 
+    @property
+    def object_id(self) -> int:
+        """The id of the object, if there are two classes."""
+        return 0 if self.card.background == 1 else 1
+
     def scores(self, sample: Sample) -> ScoreMap:
         """Return the scores of a photo."""
         input_wh = self.input.size_for(sample.photo.size)
-        output = self.infer(read_input(sample.photo_file, self.input, self.card))
-        box = preprocess.photo_box(sample.photo.size, input_wh, self.card.fit, self.card.border)
-        return score_map.from_values(output[0], self.card, input_wh, box)
+        box = preprocess.photo_box(sample.photo.size, input_wh, self.card.fit)
+        if self.card.border:
+            pixels = read_pixels(sample.photo_file, input_wh)
+            values = overlap_tile.infer(lambda x: self.infer(x)[0], pixels, input_wh, self.card, self.input.as_float())
+        else:
+            values = self.infer(read_input(sample.photo_file, self.input, self.card))[0]
+        return score_map.from_values(values, self.card, input_wh, box)
 
     def class_ids(self, scores: ScoreMap, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the mask of a photo as class ids, uint8 (H, W), from its scores and its size."""
@@ -87,7 +96,9 @@ class Evaluation:
     @property
     def iou(self) -> float:
         """The figure by which models are compared: the object's IoU, or the mean over more than 2 classes."""
-        return self.class_iou[1] if len(self.class_iou) == 2 else float(np.nanmean(self.class_iou))
+        return (
+            self.class_iou[self.candidate.object_id] if len(self.class_iou) == 2 else float(np.nanmean(self.class_iou))
+        )
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,7 @@ def evaluate(candidate: Candidate, samples: Sequence[Sample], negatives: Sequenc
     """
     results = [_evaluate_photo(candidate, sample) for sample in cli.progress(samples, candidate.file.name)]
     ious = np.array([metrics.ious(result.confusion) for result in results])
-    photo_iou = ious[:, 1] if ious.shape[1] == 2 else metrics.nan_mean(ious, axis=1)
+    photo_iou = ious[:, candidate.object_id] if ious.shape[1] == 2 else metrics.nan_mean(ious, axis=1)
     curves = [result.border_curve for result in results if result.border_curve is not None]
     curve = np.mean(curves, axis=0) if any(result.has_unlabelled for result in results) and curves else None
     return Evaluation(
@@ -140,7 +151,9 @@ def _evaluate_photo(candidate: Candidate, sample: Sample) -> _PhotoResult:
         )
     scores, size_wh = candidate.scores(sample), (truth.shape[1], truth.shape[0])
     mask = candidate.class_ids(scores, size_wh)
-    curve = metrics.border_curve(scores.probability(size_wh, 1), truth) if classes == 2 else None
+    curve = (
+        metrics.border_curve(scores.probability(size_wh, 1), truth) if classes == 2 and candidate.object_id else None
+    )
     return _PhotoResult(
         metrics.confusion(mask, truth, classes),
         metrics.boundary_f(mask, truth),

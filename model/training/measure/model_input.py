@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.errors import PhotoError
 from model.image import decode, preprocess
+from model.image.decode import DecodedPhoto
 from model.tflite.card import ModelCard
 from model.tflite.tensor_specs import InputSpec
 from model.training.cli import CommandError
@@ -30,8 +31,21 @@ def read_input(file: Path, spec: InputSpec, card: ModelCard) -> NDArray[np.float
     Raises:
         CommandError: If the photo cannot be decoded.
     """
+    photo = _decode(file, spec.max_wh)
+    return preprocess.to_input(photo.pixels, spec.size_for(photo.size_wh), card, spec.as_float())
+
+
+def read_pixels(file: Path, covering_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a photo as uint8 (H', W', 3) RGB, of the given width and height or more.
+
+    Raises:
+        CommandError: If the photo cannot be decoded.
+    """
+    return _decode(file, covering_wh).pixels
+
+
+def _decode(file: Path, covering_wh: tuple[int, int]) -> DecodedPhoto:
     try:
-        photo = decode.decode(file.read_bytes(), spec.max_wh, MAX_PIXELS)
+        return decode.decode(file.read_bytes(), covering_wh, MAX_PIXELS)
     except PhotoError as error:
         raise CommandError(f"{file}: {error}") from error
-    return preprocess.to_input(photo.pixels, spec.size_for(photo.size_wh), card, spec.as_float())

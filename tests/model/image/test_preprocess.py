@@ -64,12 +64,3 @@ def test_a_grey_input_gets_the_luma_of_the_photo(axes: str, shape: tuple[int, ..
     tensor = preprocess.to_input(pixels, (4, 3), card, InputSpec(axes, shape, 1))
     assert tensor.shape == shape
     assert (tensor == round(0.299 * 10 + 0.587 * 200 + 0.114 * 90)).all()
-
-
-def test_a_border_that_the_output_does_not_cover_shows_the_photo_mirrored() -> None:
-    photo = np.random.default_rng(1).integers(0, 256, (10, 12, 3), np.uint8)
-    card = ModelCard(mean=(0.0,) * 3, std=(1.0,) * 3, border=3)
-    tensor = preprocess.to_input(photo, (18, 16), card)[0]
-    assert (tensor[3:-3, 3:-3] == photo).all()
-    assert (tensor[:3, 3:-3] == photo[2::-1]).all()
-    assert preprocess.photo_box((20, 10), (26, 26), "letterbox", 3) == (3, 8, 23, 18)

@@ -148,9 +148,3 @@ def test_an_output_of_any_axes_is_rearranged_to_rows_columns_classes(axes: str, 
     stored = stored if axes.index("K") == len(axes) - 1 else np.moveaxis(stored, -1, 0)
     spec = OutputSpec(0, "map", axes, (4, 3), 5)
     assert (score_map.to_hwk(stored.reshape(shape), spec, (4, 3)) == expected).all()
-
-
-def test_the_scores_of_an_output_with_a_border_show_the_whole_photo() -> None:
-    spec, card = OutputSpec(0, "map", "1HWK", (10, 10), 1), ModelCard(border=4)
-    scores = score_map.from_output(np.zeros((1, 10, 10, 1)), spec, card, (18, 18), (4, 4, 14, 14))
-    assert scores.box == (0, 0, 10, 10)
