@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from model.tflite import card as cards
@@ -138,6 +139,16 @@ def _shortened(labels: tuple[str, ...]) -> str:
     return ", ".join(labels) if len(labels) <= 8 else f"{', '.join(labels[:6])} ... {labels[-1]}, {len(labels)} in all"
 
 
-def all_stated(card: ModelCard, source: str) -> tuple[str, Fields]:
-    """Return a complete card as a source of a draft."""
-    return source, {field.name: getattr(card, field.name) for field in fields(ModelCard) if field.name != "source"}
+def all_stated(
+    card: ModelCard, source: str, sources: Mapping[str, str] = MappingProxyType({})
+) -> tuple[tuple[str, Fields], ...]:
+    """Return a complete card as the base of a draft.
+
+    Args:
+        card: The card.
+        source: Its name.
+        sources: The source of each field within it; those with the source "default" stay assumptions.
+    """
+    values = {field.name: getattr(card, field.name) for field in fields(ModelCard) if field.name != "source"}
+    assumed = {name: value for name, value in values.items() if sources.get(name) == "default"}
+    return ("default", assumed), (source, {name: value for name, value in values.items() if name not in assumed})

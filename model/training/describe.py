@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.write:
         with cli.silence_native_output(), tempfile.TemporaryDirectory() as folder:
             draft = draft_of(args if args.output is None else with_output(args, Path(folder)))
-            check_card(args.model, draft)
+            draft = checked(args.model, draft)
         write_card(args.model, draft.card, draft.names)
     with cli.silence_native_output():
         description = describe(args.model)
@@ -176,12 +176,18 @@ def with_output(args: argparse.Namespace, folder: Path) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(args), "model": copy})
 
 
-def check_card(file: Path, draft: CardDraft) -> None:
-    """Raise ModelRejected if the function rejects a model with a card."""
+def checked(file: Path, draft: CardDraft) -> CardDraft:
+    """Return a draft with what the function infers of a model that has its card.
+
+    Raises:
+        ModelRejected: If the function rejects the model with the card.
+    """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(file, folder))
         write_card(copy, draft.card, draft.names)
-        loading.load(copy, 1)
+        loaded = loading.load(copy, 1)
+    inferred = [name for name, source in loaded.sources.items() if source == "inferred"]
+    return draft.with_found({name: getattr(loaded.card, name) for name in inferred})
 
 
 def write_card(file: Path, card: ModelCard, names: Collection[str] | None = None) -> None:

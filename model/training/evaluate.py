@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.tflite import card as cards
-from model.tflite import loading, trial, verify
+from model.tflite import loading, trial
 from model.tflite.card import ModelCard
-from model.training import card_draft, card_options, cli, input_meaning, model_options, output_meaning, photo_options
+from model.training import card_draft, card_options, cli, model_options, photo_options, reference
 from model.training.cli import CommandError
 from model.training.data import samples, scenes, split
 from model.training.data.samples import Sample
 from model.training.measure import evaluation, groups, latency, report
 from model.training.measure.evaluation import Candidate, Evaluation
 from model.training.measure.interpreter import Interpreter
-from model.training.nets import converter
 
 if TYPE_CHECKING:
     from model.training.nets.float_model import FloatModel
@@ -39,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments().parse_args(argv)
     photos, negatives = read_photos(args)
     candidates = [load(file, args) for file in args.models]
+    reference.check_normalization(candidates[0], photos, args)
     results = [evaluation.evaluate(candidate, photos, negatives) for candidate in candidates]
     if args.runs:
         results = [measured(result, [Path(sys.executable), *args.runtime_python], args.runs) for result in results]
@@ -131,6 +131,7 @@ def load(file: Path, args: argparse.Namespace) -> Candidate:
         ModelRejected: If a .tflite cannot be loaded, or the card does not fit the model.
     """
     model: Interpreter | FloatModel
+    is_assumed = False
     if file.suffix == ".tflite":
         with cli.silence_native_output():
             trial.check(file)
@@ -140,11 +141,12 @@ def load(file: Path, args: argparse.Namespace) -> Candidate:
 
         with cli.silence_native_output():
             model = keras_files.load(file, args.size, model_options.load_options(args))
-        card = keras_card(file, model, args)
+        draft = reference.card_draft_of(file, model, args)
+        card, is_assumed = draft.card, not draft.states("mean")
     parts = [part for part in file.rglob("*") if part.is_file()] if file.is_dir() else [file]
     size_bytes = sum(part.stat().st_size for part in parts)
     digest = "" if file.is_dir() else hashlib.sha256(file.read_bytes()).hexdigest()
-    return Candidate(file, model, model.input, len(card.labels), card, size_bytes, digest)
+    return Candidate(file, model, model.input, len(card.labels), card, size_bytes, digest, is_assumed)
 
 
 def tflite_card(file: Path, args: argparse.Namespace) -> ModelCard:
@@ -152,29 +154,7 @@ def tflite_card(file: Path, args: argparse.Namespace) -> ModelCard:
     card = loading.load(file, 1).card
     if cards.read_values(file) is not None:
         return card
-    return card_draft.start(args, file, (card_draft.all_stated(card, "the model"),)).card
-
-
-def keras_card(file: Path, model: FloatModel, args: argparse.Namespace) -> ModelCard:
-    """Return the card of a Keras model: that of the first .tflite with a card, with what the options state.
-
-    Raises:
-        CommandError: If the card contradicts the model, or more has to be stated.
-    """
-    converted = next((path for path in args.models if path.suffix == ".tflite" and cards.read_values(path)), None)
-    if converted is None:
-        draft = input_meaning.complete(card_draft.start(args, file), model)
-        with tempfile.NamedTemporaryFile(suffix=".tflite") as temporary, cli.silence_native_output():
-            temporary.write(converter.convert(model, "float32", []))
-            temporary.flush()
-            draft = output_meaning.complete(draft, model, verify.read_model(Path(temporary.name)))
-    else:
-        with cli.silence_native_output():
-            base = card_draft.all_stated(loading.load(converted, 1).card, f"the card of {converted.name}")
-        draft = input_meaning.complete(card_draft.start(args, file, (base,)), model)
-        draft = output_meaning.complete(draft, model, None)
-    print(f"{file.name}:\n{card_draft.words(draft, model.input_wh, model.input.channels)}")
-    return draft.card
+    return card_draft.start(args, file, card_draft.all_stated(card, "the model")).card
 
 
 def measured(result: Evaluation, pythons: Sequence[Path], runs: int) -> Evaluation:

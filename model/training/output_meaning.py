@@ -148,6 +148,11 @@ def _with_labels(draft: CardDraft, output: OutputSpec, is_independent: bool) -> 
             return draft.with_found({"labels": ("background", *labels)}, draft.sources["labels"]).with_note(note)
         if len(labels) == output.channels + 1 and named:
             return draft
+    if output.channels == 1 and infer_card.named_background(labels) == 1 and not draft.states("background"):
+        raise CommandError(
+            f"the model has one score: if it is that of {labels[0]}, use --classes {labels[1]},{labels[0]};"
+            f" if it is that of {labels[1]}, use --background {labels[0]}, and {labels[1]} is what masks show"
+        )
     if len(labels) != classes:
         raise CommandError(f"--classes has {len(labels)} classes ({', '.join(labels)}), but the model has {classes}")
     return draft

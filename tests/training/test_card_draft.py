@@ -83,6 +83,7 @@ def test_the_card_in_words_states_what_is_assumed(tmp_path: Path) -> None:
 
 
 def test_a_complete_card_is_a_source_of_every_field() -> None:
-    name, values = card_draft.all_stated(ModelCard(name="x"), "somewhere")
+    (_, assumed), (name, values) = card_draft.all_stated(ModelCard(name="x"), "somewhere", {"std": "default"})
     assert (name, values["name"], values["border"]) == ("somewhere", "x", 0)
-    assert "source" not in values
+    assert assumed == {"std": (255.0, 255.0, 255.0)}
+    assert not {"source", "std"} & values.keys()

@@ -88,7 +88,7 @@ def test_a_card_is_embedded_in_a_model_with_other_axes(tmp_path: Path) -> None:
     embedded = card.read(model)
     assert embedded is not None
     assert (embedded.name, embedded.labels) == ("first axis", ("background", "object"))
-    assert (card.read_values(model) or {}).keys() == {"name"}
+    assert (card.read_values(model) or {}).keys() == {"name", "activation"}
 
 
 def test_an_invalid_card_is_replaced(tmp_path: Path) -> None:

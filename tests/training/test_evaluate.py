@@ -123,6 +123,16 @@ def test_a_model_with_other_labels_is_rejected(converted: Path, discs: tuple[Pat
         evaluate.main([*map(str, [model, "--photos", discs[0], "--masks", discs[1], "--all"])])
 
 
+def test_a_reference_with_a_wrong_assumed_normalization_is_rejected(
+    unets: dict[str, Path], discs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--out", tmp_path, "--order", "BGR"]
+    with pytest.raises(CommandError, match=r"is assumed .* --preprocess none gives"):
+        evaluate.main([*map(str, [unets["BGR"], *options, "--max-drop", 0.01])])
+    evaluate.main([*map(str, [unets["BGR"], *options])])
+    assert "WARNING: the normalization of unet-bgr.h5 is assumed" in capsys.readouterr().out
+
+
 def test_a_letterboxed_model_is_evaluated(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
     model = Path(shutil.copy(converted / "unet-bgr-float16.tflite", tmp_path / "m.tflite"))
     describe.main([*map(str, [model, "--write", "--fit", "letterbox", "--fill", "808080"])])

@@ -67,7 +67,7 @@ def served(file: Path, photo: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def test_only_what_was_stated_or_found_out_is_embedded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = save(tmp_path, conv(1, "sigmoid"))
+    file = save(tmp_path, conv(2, "softmax"))
     loaded = quantized(file, "--classes", "pet,background")
     values = card.read_values(tmp_path / "m.tflite")
     assert values == {"name": "m", "labels": ["pet", "background"], "activation": "none", "background": 1}
@@ -145,6 +145,7 @@ def test_class_ids_stay_class_ids(tmp_path: Path, dtype: str) -> None:
         (3, "softmax", ["--activation", "softmax"], "ends in a softmax already"),
         (3, "softmax", ["--activation", "ids"], "3 channels of scores"),
         (1, "sigmoid", ["--activation", "ids"], "outputs fractions"),
+        (1, "sigmoid", ["--classes", "pet,background"], "if it is that of pet, use --classes background,pet"),
         (3, "sigmoid", [], "independent of each other"),
         (3, "softmax", ["--classes", "background,a,b,c"], "has 4 classes"),
         (3, "sigmoid", ["--classes", "a,b,c,d"], "has 4 classes"),

@@ -35,6 +35,7 @@ class Candidate:
         card: Its model card.
         size_bytes: Size of the file, or of all files in the folder.
         sha256: SHA-256 of the file in hexadecimal; empty for a folder.
+        is_assumed: Whether the normalization of the card is an assumption.
     """
 
     file: Path
@@ -44,6 +45,7 @@ class Candidate:
     card: ModelCard
     size_bytes: int
     sha256: str
+    is_assumed: bool = False
 
     @property
     def object_id(self) -> int:
