@@ -138,6 +138,8 @@ class ModelLoader:
         notes = list(segmenter.notes)
         if card.source != "embedded":
             notes.append(f"the file has no model card; its card is {card.source}; GET / shows it")
+        elif segmenter.model.sources["mean"] == "default":
+            notes.append("the model card does not state mean and std, which are assumed; GET / shows them")
         if notes or self._gcs_uri:
             model = f"model {card.name}, version {card.version}, sha256 {segmenter.sha256[:12]}"
             cloud_logging.write("WARNING" if notes else "INFO", "; ".join([model, *notes]))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ from model.errors import ModelError, ModelNotFound, ModelRejected
 from model.serving import model_loader
 from model.serving.model_loader import ModelLoader
 from model.serving.settings import Settings
+from model.tflite import card as cards
+from model.tflite.card import ModelCard
 from tests.support.function_process import serving
 from tests.support.gcs_emulator import MODEL_BUCKET, GcsEmulator
 from tests.support.paths import MODELS, ROOT
@@ -54,6 +57,14 @@ def test_requests_get_503_until_the_model_can_be_downloaded(gcs: GcsEmulator, sa
 def test_a_missing_local_model_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match="there is no model at"):
         ModelLoader(Settings(model_uri=str(tmp_path / "none.tflite")))
+
+
+def test_a_normalization_that_is_assumed_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(shutil.copy(MODELS / "served" / "probability.tflite", tmp_path))
+    cards.embed(file, ModelCard(name="partial"), ["name"])
+    ModelLoader(Settings(model_uri=str(file)))
+    captured = capsys.readouterr()
+    assert "does not state mean and std, which are assumed" in captured.out + captured.err
 
 
 def test_a_retry_that_downloads_an_invalid_model_is_reported(gcs: GcsEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
