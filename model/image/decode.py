@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from model.errors import BrokenPhoto, EmptyBody, NotAPhoto, PhotoTooLarge
-from model.image import pixels, repair, unsupported
+from model.image import pixels
 from model.image.pixels import Samples
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF")  # JPEG includes MPO
@@ -86,6 +86,8 @@ def decode(data: bytes, covering_wh: tuple[int, int] | None, max_pixels: int, *,
     try:
         return _decode(data, covering_wh, max_pixels, show)
     except BrokenPhoto:
+        from model.image import repair  # rarely needed
+
         # The metadata after a PNG's pixels may be what is damaged; _open deals with what is before them.
         stripped = repair.strip_png(data)
         if stripped is None or len(stripped) == len(data):
@@ -116,6 +118,8 @@ def _open(data: bytes) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:
+        from model.image import repair, unsupported  # rarely needed
+
         for version in repair.headers_without_metadata(data):
             with contextlib.suppress(OSError, SyntaxError, ValueError):
                 return Image.open(io.BytesIO(version), formats=FORMATS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
 import zipfile
 from collections.abc import Callable
@@ -11,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from functions_framework import create_app
+from PIL import Image
 from werkzeug.datastructures import Headers
 
 from model.errors import ModelRejected, PhotoError
@@ -19,6 +23,9 @@ from model.image import decode
 from model.tflite import card, metadata, verify
 from tests.stress.hostile.forms import forms
 from tests.stress.hostile.photos import FORMATS, sample_photo
+from tests.support import tiff
+from tests.support.icc import display_p3_profile
+from tests.support.images import encode_image
 from tests.support.paths import MODELS, ROOT
 
 MODEL_FILES = sorted((MODELS / "served").glob("metadata*.tflite"))
@@ -43,8 +50,11 @@ def decode_photo(data: bytes) -> None:
     """Decode a photo, and check its size."""
     try:
         photo = decode.decode(data, (32, 32), MAX_PIXELS)
+        shown = decode.decode(data, (32, 32), MAX_PIXELS, show="full")
     except PhotoError:
         return
+    assert shown.size_wh == photo.size_wh
+    assert shown.shown is None or shown.shown.shape[1::-1] == photo.size_wh
     height, width, channels = photo.pixels.shape
     assert channels == 3
     assert 0 < width <= photo.size_wh[0]
@@ -56,9 +66,11 @@ def post_form(data: bytes) -> None:
     content_type, _, body = data.partition(b"\n")
     headers = Headers({"Content-Type": content_type.decode("latin-1").translate({0: " ", 13: " "})})
     response = _client().post("/", data=body, headers=headers)
-    expected = "image/png" if response.status_code == 200 else "application/problem+json"
+    expected: tuple[str, ...] = ("image/png", "image/webp", "image/jpeg", "application/json")
+    if response.status_code != 200:
+        expected = ("application/problem+json",)
     assert response.status_code < 500, response.text
-    assert response.content_type == expected, response.content_type
+    assert response.content_type in expected, response.content_type
 
 
 @cache
@@ -112,12 +124,32 @@ def _file(data: bytes) -> Path:
 
 
 def _photo_seeds() -> list[bytes]:
-    return [sample_photo(name, 20, 16) for name in FORMATS]
+    photos = [sample_photo(name, 20, 16) for name in FORMATS]
+    profiled = encode_image(Image.new("RGBA", (20, 16), "tan"), "PNG", icc_profile=display_p3_profile(), dpi=(300, 300))
+    return [*photos, profiled, *_tiff_seeds()]
+
+
+def _tiff_seeds() -> list[bytes]:
+    """Return files of layouts that `image.tiff` has rules for."""
+    rgb, grey = np.zeros((16, 20, 3), np.uint16), np.zeros((16, 20), np.uint16)
+    preview, strips = tiff.page(grey[:8, :10], 0)
+    return [
+        tiff.tiff(tiff.page(rgb, 2, planar=True)),
+        tiff.tiff(tiff.page(grey, 0, order=">"), order=">"),
+        tiff.tiff(({**preview, tiff.NEW_SUBFILE_TYPE: 1}, strips), tiff.page(rgb, 2)),
+    ]
+
+
+def _json_seeds() -> list[bytes]:
+    """Return bodies in JSON, each after the line of its Content-Type."""
+    photo = base64.b64encode(sample_photo("PNG", 20, 16)).decode()
+    contents = [{"image": photo}, {"image": f"data:image/png;base64,{photo}", "output": "cutout", "threshold": 0.5}]
+    return [b"application/json\n" + json.dumps(content).encode() for content in contents]
 
 
 def _form_seeds() -> list[bytes]:
     small = [case for case in forms() if len(case.body) < FORM_LIMIT_BYTES]
-    return [case.content_type.encode("latin-1") + b"\n" + case.body for case in small]
+    return [*(case.content_type.encode("latin-1") + b"\n" + case.body for case in small), *_json_seeds()]
 
 
 def _card_seeds() -> list[bytes]:
