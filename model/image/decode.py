@@ -107,8 +107,7 @@ def _decode(data: bytes, covering_wh: tuple[int, int] | None, max_pixels: int, s
         except MemoryError:
             raise
         except Exception as error:  # decoders raise all sorts of exceptions on damaged data
-            # Some report a lack of memory as damage: if there is not as much as they need, MemoryError is raised here.
-            np.empty(width * height * DECODER_BYTES_PER_PIXEL, np.uint8)
+            _require_memory(width * height)
             raise BrokenPhoto("the photo is truncated or damaged; export it again") from error
 
 
@@ -123,9 +122,15 @@ def _open(data: bytes) -> Image.Image:
         for version in repair.headers_without_metadata(data):
             with contextlib.suppress(OSError, SyntaxError, ValueError):
                 return Image.open(io.BytesIO(version), formats=FORMATS)
+        _require_memory(unsupported.webp_pixels(data))  # Pillow starts to decode a WebP when it opens it
         if isinstance(error, UnidentifiedImageError):
             raise unsupported.explain(data, FORMATS) from error
         raise BrokenPhoto("the photo's header is damaged; export it again") from error
+
+
+def _require_memory(pixel_count: int) -> None:
+    """Raise MemoryError if there is less than a decoder needs; some decoders report that as damaged data."""
+    np.empty(pixel_count * DECODER_BYTES_PER_PIXEL, np.uint8)
 
 
 def _samples(image: Image.Image) -> Samples:

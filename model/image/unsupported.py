@@ -43,6 +43,7 @@ TEXTS = {
 FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG's SOF markers
 TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+")
 SNIFFED_BYTES = 512
+MAX_WEBP_PIXELS = 50_000_000
 
 
 def explain(data: bytes, formats: tuple[str, ...]) -> PhotoError:
@@ -65,6 +66,24 @@ def explain(data: bytes, formats: tuple[str, ...]) -> PhotoError:
         kind, advice = next((kind, advice) for kind, (pattern, advice) in TEXTS.items() if re.match(pattern, text))
         return NotAPhoto(f"the data is {kind}, not an image; {advice}")
     return NotAPhoto(f"the data is not an image in a supported format ({supported})")
+
+
+def webp_pixels(data: bytes) -> int:
+    """Return the width times the height that a WebP's header states, up to MAX_WEBP_PIXELS; 0 for other data.
+
+    https://developers.google.com/speed/webp/docs/riff_container
+    """
+    chunk, header = data[12:16], data[20:30]
+    if data[8:12] != b"WEBP" or len(header) < 10:
+        return 0
+    if chunk == b"VP8X":
+        width, height = int.from_bytes(header[4:7], "little") + 1, int.from_bytes(header[7:10], "little") + 1
+    elif chunk == b"VP8L":
+        bits = int.from_bytes(header[1:5], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    else:
+        width, height = (int.from_bytes(header[i : i + 2], "little") & 0x3FFF for i in (6, 8))
+    return min(width * height, MAX_WEBP_PIXELS)
 
 
 def _decode_text(start: bytes) -> str | None:

@@ -178,3 +178,40 @@ def test_a_format_whose_decoder_needs_much_memory_may_have_half_the_pixels(encod
     assert image_decode.decode(data, None, 400).size_wh == (20, 10)
     with pytest.raises(PhotoTooLarge, match="more than the limit of 199"):
         image_decode.decode(data, None, 398)
+
+
+@pytest.mark.parametrize(
+    ("image_format", "options"),
+    [
+        ("PNG", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"quality": 50}),
+        ("WEBP", {"quality": 50, "exif": b"Exif\0\0"}),
+        ("AVIF", {}),
+        ("GIF", {}),
+        ("BMP", {}),
+        ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    ],
+)
+def test_a_lack_of_memory_is_not_called_damage(
+    encode: Encode, tmp_path: Path, image_format: str, options: dict[str, object]
+) -> None:
+    file = tmp_path / "photo"
+    file.write_bytes(encode(Image.new("RGB", (4000, 3000), "tan"), image_format, **options))
+    code = f"""
+import pathlib, re, resource
+from PIL import Image
+from model.image import decode, repair, unsupported
+Image.init()
+data = pathlib.Path({str(file)!r}).read_bytes()
+used_kb = int(re.search(r"VmSize:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+resource.setrlimit(resource.RLIMIT_AS, (used_kb * 1024 + 20 * 2**20,) * 2)
+try:
+    decode.decode(data, None, 10**8)
+except MemoryError:
+    print("memory")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "memory\n", done.stderr
