@@ -1,6 +1,7 @@
-"""Remove metadata from a PNG or a JPEG, for photos whose pixels are intact but whose metadata a decoder refuses.
+"""Remove metadata from a PNG, JPEG or WebP whose pixels are intact but whose metadata a decoder refuses.
 
-PNG: https://www.w3.org/TR/png-3/#5Chunk-layout, JPEG: ITU-T T.81, annex B.
+PNG: https://www.w3.org/TR/png-3/#5Chunk-layout, JPEG: ITU-T T.81, annex B,
+WebP: https://developers.google.com/speed/webp/docs/riff_container
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ PNG_SIGNATURE, JPEG_SIGNATURE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 PNG_USEFUL = frozenset({b"eXIf", b"iCCP", b"pHYs"})
 MAX_CHUNKS = 100_000
+WEBP_PIXELS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
+WEBP_METADATA_FLAGS = 0b0010_1100  # of the header VP8X: colour profile, EXIF and XMP
 START_OF_IMAGE, END_OF_IMAGE, START_OF_SCAN, COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
 EXIF, PROFILE, ADOBE = 0xE1, 0xE2, 0xEE  # of orientation, of colour, and of whether the channels are YCbCr
 PREFIXES = {EXIF: b"Exif\0\0", PROFILE: b"ICC_PROFILE\0", ADOBE: b"Adobe"}
@@ -30,14 +33,16 @@ def headers_without_metadata(data: bytes) -> Iterator[bytes]:
         data: The file, of any format.
 
     Yields:
-        A PNG or JPEG with orientation, colour profile and resolution only, and with orientation only. Nothing for other
-        formats, or if the structure is damaged.
+        A PNG or JPEG with orientation, colour profile and resolution only, and with orientation only; a WebP with
+        pixels only. Nothing for other formats, or if the structure is damaged.
     """
     versions: list[bytes | None] = []
     if data.startswith(PNG_SIGNATURE):
         versions = [strip_png(data, PNG_USEFUL), strip_png(data)]
     elif data.startswith(JPEG_SIGNATURE):
         versions = [_strip_jpeg(data, JPEG_USEFUL), _strip_jpeg(data, {EXIF, ADOBE})]
+    elif data[8:12] == b"WEBP":
+        versions = [_strip_webp(data)]
     yield from filter(None, versions)
 
 
@@ -73,6 +78,26 @@ def strip_png(data: bytes, kept: Set[bytes] = frozenset({b"eXIf"})) -> bytes | N
             before.append(chunk)
     end = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
     return b"".join([*before, *pixels, end]) if pixels else None
+
+
+def _strip_webp(data: bytes) -> bytes | None:
+    """Return a WebP of the chunks of its pixels; None if they are incomplete."""
+    chunks: list[bytes] = []
+    position = 12
+    for _ in range(MAX_CHUNKS):
+        name, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if name in WEBP_PIXELS:
+            chunk = data[position : position + 8 + size + size % 2]
+            if len(chunk) < 8 + size:
+                return None
+            if name == b"VP8X":
+                chunk = chunk[:8] + bytes([chunk[8] & ~WEBP_METADATA_FLAGS]) + chunk[9:]
+            chunks.append(chunk)
+        position += 8 + size + size % 2
+        if position >= len(data):
+            break
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def _strip_jpeg(data: bytes, kept: Set[int]) -> bytes | None:

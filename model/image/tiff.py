@@ -54,6 +54,8 @@ def prepare(image: Image.Image) -> Samples:
     """
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     _select_page(image)
+    if not isinstance(image.info.get("xmp", b""), bytes):
+        del image.info["xmp"]  # Pillow looks for an orientation in it
     tags = image.tag_v2
     _reject_unsupported(tags)
     _set_raw_mode(image)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from model.errors import BrokenPhoto
 from model.image import decode as image_decode
+from tests.support import tiff
 from tests.support.images import encode_image
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (24, 32, 3), np.uint8)
@@ -121,3 +122,26 @@ def test_a_repaired_jpeg_is_turned_upright() -> None:
     exif[0x0112] = 6
     data = encode_image(Image.fromarray(PIXELS), "JPEG", exif=exif)
     assert decode(data[:2] + SEGMENTS["a truncated JFIF header"] + data[2:]).size_wh == (24, 32)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("damage", ["a truncated chunk", "a chunk that is longer than the file", "no contents"])
+def test_the_pixels_of_a_webp_are_decoded_whatever_its_metadata(damage: str, lossless: bool) -> None:
+    image = Image.fromarray(PIXELS)
+    data = encode_image(image, "WEBP", lossless=lossless, exif=b"Exif\0\0II*\0\xff\xff\xff\xff", xmp=b"<x>")
+    start = data.index(b"EXIF")
+    damaged = {
+        "a truncated chunk": data[: start + 10],
+        "a chunk that is longer than the file": data[: start + 4] + struct.pack("<I", 10**6) + data[start + 8 :],
+        "no contents": data[:start],
+    }[damage]
+    assert (decode(damaged).pixels == decode(encode_image(image, "WEBP", lossless=lossless)).pixels).all()
+    with pytest.raises(BrokenPhoto):
+        decode(data[: start // 2])
+
+
+@pytest.mark.parametrize("tag", [282, 283, 296, 700, 34665, 34853, 34675, 34377, 33723])
+@pytest.mark.parametrize("value", [[], 1, 70_000, [1, 2, 3, 4, 5, 6, 7], 2**31])
+def test_the_pixels_of_a_tiff_are_decoded_whatever_its_metadata(tag: int, value: int | list[int]) -> None:
+    tags, strips = tiff.page(PIXELS, 2)
+    assert (decode(tiff.tiff(({**tags, tag: value}, strips))).pixels == PIXELS).all()
