@@ -26,7 +26,7 @@ from .errors import (
     Unreachable,
 )
 from .mask import Mask
-from .options import Output, OutputSize
+from .options import Output, OutputFormat, OutputSize
 from .photo import PhotoInput
 from .result import SegmentResult
 from .storage_event import EventOutcome, EventReceipt, finalized_event
@@ -46,6 +46,7 @@ __all__ = [
     "Mask",
     "NotAllowed",
     "Output",
+    "OutputFormat",
     "OutputSize",
     "PhotoError",
     "PhotoInput",

@@ -12,7 +12,7 @@ import httpx
 from .errors import BadResponse, ServerError, Stopped
 from .http_client import create_http_client
 from .mask import Mask
-from .options import Output, OutputSize, SegmentOptions
+from .options import Output, OutputFormat, OutputSize, SegmentOptions
 from .photo import PhotoInput, read_photo
 from .request import RequestSpec, model_request, photo_request
 from .response import parse_model
@@ -77,9 +77,10 @@ class AsyncClient:
         threshold: float | None = None,
         class_name: str | None = None,
         size: OutputSize | None = None,
+        format: OutputFormat | None = None,
     ) -> SegmentResult:
         """Return any output of the function for a photo, as bytes; see Client.request_output."""
-        options = SegmentOptions(output, threshold, class_name, size)
+        options = SegmentOptions(output, threshold, class_name, size, format)
         data = await asyncio.to_thread(read_photo, photo)
         upload = await asyncio.to_thread(prepare_upload, data, self._limits)
         exchange = await self._send(photo_request(upload, options))
@@ -88,7 +89,7 @@ class AsyncClient:
             upload = await asyncio.to_thread(prepare_upload, data, self._limits)
             if upload.photo_wh is not None:
                 exchange = await self._send(photo_request(upload, options))
-        return await asyncio.to_thread(restore_size, parse_result(exchange, output), upload, options, data)
+        return await asyncio.to_thread(restore_size, parse_result(exchange, options), upload, options, data)
 
     async def model(self) -> dict[str, Any]:
         """Return the function's description of its model; see Client.model."""

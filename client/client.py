@@ -12,7 +12,7 @@ import httpx
 from .errors import BadResponse, ServerError, Stopped
 from .http_client import create_http_client
 from .mask import Mask
-from .options import Output, OutputSize, SegmentOptions
+from .options import Output, OutputFormat, OutputSize, SegmentOptions
 from .photo import PhotoInput, read_photo
 from .request import RequestSpec, model_request, photo_request
 from .response import parse_model
@@ -93,6 +93,7 @@ class Client:
         threshold: float | None = None,
         class_name: str | None = None,
         size: OutputSize | None = None,
+        format: OutputFormat | None = None,
     ) -> SegmentResult:
         """Return any output of the function for a photo, as bytes.
 
@@ -102,6 +103,8 @@ class Client:
             threshold: As for segment.
             class_name: As for segment.
             size: "photo" for the photo's own size, "model" for the model's output size; None for the photo's.
+            format: "png", "webp" or "jpeg" for an overlay or a cutout; None for PNG. WebP and JPEG are smaller, which a
+                large photo may need; a cutout as JPEG is on white.
 
         Returns:
             The result, with the response body.
@@ -109,7 +112,7 @@ class Client:
         Raises:
             ClientError: As for segment.
         """
-        options = SegmentOptions(output, threshold, class_name, size)
+        options = SegmentOptions(output, threshold, class_name, size, format)
         data = read_photo(photo)
         upload = prepare_upload(data, self._limits)
         exchange = self._send(photo_request(upload, options))
@@ -118,7 +121,7 @@ class Client:
             upload = prepare_upload(data, self._limits)
             if upload.photo_wh is not None:
                 exchange = self._send(photo_request(upload, options))
-        return restore_size(parse_result(exchange, output), upload, options, data)
+        return restore_size(parse_result(exchange, options), upload, options, data)
 
     def model(self) -> dict[str, Any]:
         """Return the function's description of its model: the JSON of `GET /`.

@@ -7,7 +7,9 @@ from typing import Literal, get_args
 
 Output = Literal["mask", "probability", "overlay", "cutout", "json"]
 OutputSize = Literal["photo", "model"]
+OutputFormat = Literal["png", "webp", "jpeg"]
 OUTPUTS: tuple[str, ...] = get_args(Output)
+OUTPUT_FORMATS: tuple[str, ...] = get_args(OutputFormat)
 OUTPUT_SIZES: tuple[str, ...] = get_args(OutputSize)
 
 
@@ -20,12 +22,19 @@ class SegmentOptions:
         threshold: Score from which a pixel belongs to the object, above 0 and at most 1.
         class_name: Return this class alone; for models with several classes.
         size: "photo" for the photo's own size, "model" for the model's output size.
+        format: "png", "webp" or "jpeg" for an overlay or a cutout.
     """
 
     output: Output = "mask"
     threshold: float | None = None
     class_name: str | None = None
     size: OutputSize | None = None
+    format: OutputFormat | None = None
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the response."""
+        return "application/json" if self.output == "json" else f"image/{self.format or 'png'}"
 
     def query(self) -> dict[str, str]:
         """Return the URL query parameters; options left at their defaults are omitted."""
@@ -34,5 +43,6 @@ class SegmentOptions:
             "threshold": None if self.threshold is None else f"{self.threshold:g}",
             "class": self.class_name,
             "size": self.size,
+            "format": None if self.format == "png" else self.format,
         }
         return {name: value for name, value in parameters.items() if value is not None}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, field
 
+from PIL import Image
+
 from .errors import BadResponse
-from .options import Output
+from .options import SegmentOptions
+from .photo import DECODE_ERRORS
 from .response import ResponseMetadata, parse_metadata, response_url, server_error
 from .retry import Exchange
 
@@ -19,7 +23,7 @@ class SegmentResult(ResponseMetadata):
 
     Attributes:
         body: The response body unchanged, or the enlarged PNG if the photo was reduced for the upload.
-        media_type: "image/png" or "application/json".
+        media_type: "image/png", "image/webp", "image/jpeg" or "application/json".
         size_wh: Width and height of the image in body, in pixels; None for JSON.
         sent_wh: Width and height to which the photo was reduced for the upload; None if it was sent unchanged.
         server_timing_ms: `Server-Timing`: milliseconds by stage.
@@ -35,30 +39,46 @@ class SegmentResult(ResponseMetadata):
     sent_wh: tuple[int, int] | None = None
 
 
-def parse_result(exchange: Exchange, output: Output) -> SegmentResult:
+def parse_result(exchange: Exchange, options: SegmentOptions) -> SegmentResult:
     """Parse the response to a segmentation request.
 
     Args:
         exchange: The final response.
-        output: The requested output, which determines the expected media type.
+        options: The options of the request, which determine the expected media type.
 
     Returns:
         The result, with the body unchanged.
 
     Raises:
         ServerError: If the status is not 200; NotAllowed for 401 and 403.
-        BadResponse: If the media type is wrong, or the body is not a PNG where it should be.
+        BadResponse: If the media type is wrong, or the body is not of that type.
     """
     response = exchange.response
     if response.status_code != 200:
         raise server_error(exchange)
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    expected = "application/json" if output == "json" else "image/png"
-    if media_type != expected:
+    if media_type != options.media_type:
         received = media_type or "no Content-Type"
-        raise BadResponse(f"expected {expected} from {response_url(response)}, got {received}", tries=exchange.tries)
-    size_wh = None if output == "json" else png_size_wh(response.content)
+        raise BadResponse(
+            f"expected {options.media_type} from {response_url(response)}, got {received}", tries=exchange.tries
+        )
+    size_wh = None if options.output == "json" else image_size_wh(response.content, media_type)
     return SegmentResult(body=response.content, media_type=media_type, size_wh=size_wh, **parse_metadata(exchange))
+
+
+def image_size_wh(body: bytes, media_type: str) -> tuple[int, int]:
+    """Return width and height from the header of an image.
+
+    Raises:
+        BadResponse: If the body is not an image of the media type.
+    """
+    if media_type == "image/png":
+        return png_size_wh(body)
+    try:
+        with Image.open(io.BytesIO(body), formats=[media_type.partition("/")[2].upper()]) as image:
+            return image.size
+    except DECODE_ERRORS as error:
+        raise BadResponse(f"the response has type {media_type} but is not such an image") from error
 
 
 def png_size_wh(body: bytes) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops
 from .errors import BadResponse
 from .options import SegmentOptions
 from .photo import DECODE_ERRORS, count_pixels, open_reduced, open_upright, resolution
-from .pixels import to_srgb
+from .pixels import has_alpha, to_srgb
 from .result import SegmentResult
 from .retry import Exchange
 
@@ -141,7 +141,7 @@ def restore_size(result: SegmentResult, upload: Upload, options: SegmentOptions,
 
     Returns:
         The result unchanged if the photo was sent unchanged or the model's size was requested; else the result with the
-        enlarged PNG. JSON keeps the coordinates of the reduced photo, with a warning.
+        enlarged image. JSON keeps the coordinates of the reduced photo, with a warning.
 
     Raises:
         BadResponse: If the result cannot be decoded.
@@ -157,7 +157,8 @@ def restore_size(result: SegmentResult, upload: Upload, options: SegmentOptions,
             small.load()
     except DECODE_ERRORS as error:
         raise BadResponse(f"cannot decode the result to enlarge it: {error}", tries=result.tries) from error
-    large = _cut_out(small, photo) if options.output == "cutout" else _enlarge(small, upload.photo_wh)
+    is_cutout = options.output == "cutout" and has_alpha(small)
+    large = _cut_out(small, photo) if is_cutout else _enlarge(small, upload.photo_wh)
     out = io.BytesIO()
     image_format = result.media_type.rpartition("/")[2]
     large.save(out, image_format, compress_level=3, quality=QUALITY, **resolution(large))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..client import Client
-from ..options import OUTPUT_SIZES, OUTPUTS, Output, SegmentOptions
+from ..options import OUTPUT_FORMATS, OUTPUT_SIZES, OUTPUTS, Output, OutputFormat, SegmentOptions
 from ..retry import DEFAULT_DEADLINE_S
 from ..tokens import AUTH_MODES, AuthMode
 from ..url import DEFAULT_URL
@@ -25,6 +25,7 @@ NOT_FOR_BUCKETS = (
     "threshold",
     "class_name",
     "size",
+    "format",
     "background",
     "out",
     "compare",
@@ -110,10 +111,13 @@ def parse_arguments(argv: list[str] | None = None) -> CliOptions:
         args.out = STDOUT
     _check_combinations(parser, args, output)
     _check_bucket(parser, args)
+    file_format = _file_format(parser, args, output)
     return CliOptions(
         sources=args.photo,
         url=args.url,
-        segment=SegmentOptions(output, args.threshold, args.class_name, args.size),
+        segment=SegmentOptions(
+            output, args.threshold, args.class_name, args.size, _requested_format(args, file_format)
+        ),
         out=args.out,
         background=args.background,
         compare=args.compare,
@@ -128,16 +132,21 @@ def parse_arguments(argv: list[str] | None = None) -> CliOptions:
         deadline_s=args.deadline,
         masks=args.masks,
         follow_links=args.follow_links,
-        file_format=_file_format(parser, args, output),
+        file_format=file_format,
     )
 
 
 def _file_format(parser: argparse.ArgumentParser, args: argparse.Namespace, output: Output) -> FileFormat:
-    """Return the format of the result files; exit if --out names a file that cannot hold the output."""
+    """Return the format of the result files; exit if the output cannot be stored as --out and --format demand."""
     try:
-        return choose_format(args.out, output, args.background is not None)
+        return choose_format(args.out, args.format, output, args.background is not None)
     except ValueError as error:
-        parser.error(f"--out {args.out}: {error}")
+        parser.error(f"--out {args.out}: {error}" if args.out else str(error))
+
+
+def _requested_format(args: argparse.Namespace, file_format: FileFormat) -> OutputFormat | None:
+    """Return the format to request; None for PNG, from which a cutout on a background is drawn."""
+    return file_format if file_format in ("jpeg", "webp") and not args.background else None
 
 
 def _check_combinations(parser: argparse.ArgumentParser, args: argparse.Namespace, output: Output) -> None:
@@ -206,6 +215,11 @@ def _add_request_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threshold", type=float, metavar="0..1", help="score from which a pixel belongs to the object")
     group.add_argument("--class", dest="class_name", metavar="NAME", help="segment this class only")
     group.add_argument("--size", choices=OUTPUT_SIZES, help="the photo's size or the model's (default: photo)")
+    group.add_argument(
+        "--format",
+        choices=OUTPUT_FORMATS,
+        help="file format of overlays and cutouts (default: by the extension of --out, else png)",
+    )
     group.add_argument(
         "--background", type=argument_types.background, metavar="COLOUR|IMAGE", help="draw cutouts on this background"
     )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ..options import Output
+from ..options import Output, OutputFormat
 from .image_files import has_image_extension
 
 FileFormat = Literal["png", "jpeg", "webp", "json"]
@@ -34,25 +34,30 @@ def possible_formats(output: Output, has_background: bool) -> tuple[FileFormat, 
     return ("png", "webp") if output == "cutout" else ("png",)
 
 
-def choose_format(out: str | None, output: Output, has_background: bool) -> FileFormat:
-    """Return the format of the result files, by the extension of --out.
+def choose_format(out: str | None, requested: OutputFormat | None, output: Output, has_background: bool) -> FileFormat:
+    """Return the format of the result files, by --format or the extension of --out.
 
     Args:
         out: The file or folder of --out.
+        requested: The format of --format.
         output: The output.
         has_background: Whether a cutout is drawn on a background.
 
     Raises:
-        ValueError: If the file's extension names a format that cannot hold the output.
+        ValueError: If the format cannot hold the output, or the file's extension names another one.
     """
     possible = possible_formats(output, has_background)
+    allowed = ", ".join(EXTENSIONS[file_format][0] for file_format in possible)
+    if requested is not None and requested not in possible:
+        raise ValueError(f"--output {output} cannot be written as {requested} without loss; use {allowed}")
     if out is None or not is_result_file(out):
-        return possible[0]
+        return requested or possible[0]
     extension = Path(out).suffix.lower()
     for file_format in possible:
         if extension in EXTENSIONS[file_format]:
+            if requested not in (None, file_format):
+                raise ValueError(f"the extension {extension} contradicts --format {requested}")
             return file_format
-    allowed = ", ".join(EXTENSIONS[file_format][0] for file_format in possible)
     raise ValueError(f"--output {output} cannot be written as {extension} without loss; use {allowed}")
 
 

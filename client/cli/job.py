@@ -178,5 +178,10 @@ def _request(photo: bytes, client: Client, options: CliOptions, output: Output) 
     """Request one output of a photo, with the options of the command line."""
     segment = options.segment
     return client.request_output(
-        photo, output=output, threshold=segment.threshold, class_name=segment.class_name, size=segment.size
+        photo,
+        output=output,
+        threshold=segment.threshold,
+        class_name=segment.class_name,
+        size=segment.size,
+        format=segment.format if output == segment.output else None,
     )

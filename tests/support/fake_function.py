@@ -204,14 +204,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send(200, "application/json", json.dumps(DESCRIPTION).encode(), {})
             return
         output = request.query.get("output", "mask")
+        file_format = request.query.get("format", "png")
         try:
-            body = render(request.body, output, self.server.fake.classes)
+            body = render(request.body, output, self.server.fake.classes, file_format)
         except OSError:
             self.send_problem(Failure(415, "not-a-photo", "the body is not a supported image"))
             return
         cold = {"X-Cold-Start": "1"} if self.server.fake.count_mask(request.body, self.server) else {}
         timing = {"Server-Timing": "decode;dur=1.50, infer;dur=12.00"}
-        self.send(200, "application/json" if output == "json" else "image/png", body, timing | cold)
+        self.send(200, "application/json" if output == "json" else f"image/{file_format}", body, timing | cold)
 
     def send_problem(self, failure: Failure) -> None:
         problem = {"type": f"urn:silhouette:{failure.code}", "title": "No", "status": failure.status}
@@ -238,7 +239,7 @@ def sha256(photo: bytes) -> str:
     return hashlib.sha256(photo).hexdigest()
 
 
-def render(photo: bytes, output: str = "mask", classes: int = 2) -> bytes:
+def render(photo: bytes, output: str = "mask", classes: int = 2, file_format: str = "png") -> bytes:
     """Return the output of the fake for a photo; its scores are the photo's brightness.
 
     Raises:
@@ -262,7 +263,7 @@ def render(photo: bytes, output: str = "mask", classes: int = 2) -> bytes:
         upright.putalpha(image.point([0] * BRIGHT + [255] * (256 - BRIGHT)))
         image = upright
     out = io.BytesIO()
-    image.save(out, "PNG")
+    (image.convert("RGB") if file_format == "jpeg" else image).save(out, file_format)
     return out.getvalue()
 
 
