@@ -19,7 +19,7 @@ from .atomic_write import write_atomically
 from .background import compose
 from .comparison import side_by_side
 from .file_format import EXTENSIONS
-from .image_files import decode_result, encode_as
+from .image_files import encode_as
 from .origin import embed_origin, file_state, read_origin, read_source
 
 log = logging.getLogger("silhouette")
@@ -166,12 +166,10 @@ def _segment_and_write(job: FileJob, client: Client, options: CliOptions) -> Seg
 
 
 def _result_file(result: SegmentResult, options: CliOptions) -> bytes:
-    """Return a result as the content of a file of the chosen format."""
-    if options.background is not None:
-        return encode_as(compose(result.body, options.background), EXTENSIONS[options.file_format][0])
-    if result.media_type.endswith(f"/{options.file_format}"):
+    """Return the content of a result's file: the response unchanged, unless a background is drawn."""
+    if options.background is None:
         return result.body
-    return encode_as(decode_result(result.body), EXTENSIONS[options.file_format][0])
+    return encode_as(compose(result.body, options.background), EXTENSIONS[options.file_format][0])
 
 
 def _request(photo: bytes, client: Client, options: CliOptions, output: Output) -> SegmentResult:

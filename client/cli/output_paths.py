@@ -32,12 +32,17 @@ def plan_single(options: CliOptions) -> FileJob:
     """Return the job of a command line with a single photo.
 
     Raises:
-        UsageError: If --compare names a file without an image extension, or --contact-sheet the file of something else.
+        UsageError: If --compare names a file without an image extension, --contact-sheet the file of something else, or
+            two of them the same file.
     """
     [source] = options.sources
     photo = None if source == STDIN else Path(source)
     _check_contact_sheet(options, photos=1)
-    return FileJob(photo, _single_destination(options, photo), _single_comparison(options, photo))
+    job = FileJob(photo, _single_destination(options, photo), _single_comparison(options, photo))
+    written = [os.path.abspath(path) for path in (job.destination, job.compare, options.contact_sheet) if path]
+    if len(set(written)) < len(written):
+        raise UsageError("--out, --compare and --contact-sheet must be different files")
+    return job
 
 
 def _single_destination(options: CliOptions, photo: Path | None) -> Path | None:

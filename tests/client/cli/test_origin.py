@@ -154,6 +154,15 @@ def test_a_contact_sheet_does_not_replace_another_file(
     assert main(arguments) == main(arguments) == 0
 
 
+@pytest.mark.parametrize("option", ["--compare", "--contact-sheet"])
+def test_two_outputs_with_the_same_file_are_refused(
+    fake: FakeFunction, photos: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert main([str(photos / "a.png"), option, str(photos / "a-mask.png")]) == 2
+    assert "must be different files" in capsys.readouterr().err
+    assert fake.requests == []
+
+
 def test_the_log_is_not_appended_to_an_image(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main([str(photos), "--log", str(photos / "a.png")])
