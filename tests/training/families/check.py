@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,36 +145,41 @@ def quantize_with_steps(made: Made, folder: Path, row: Row) -> dict[str, Path]:
     """Quantize by each recipe; if one is refused, try the step that the refusal names. Return the files written."""
     files: dict[str, Path] = {}
     for recipe in RECIPES:
-        file, options, write = made.file, made.options, False
+        current = Step("", made.options, made.file)
         for attempt in range(ATTEMPTS):
-            target = folder / f"{recipe}.tflite"
-            completed = convert(made, recipe, file, options, write, target, folder / f"{recipe}-{attempt}.log")
+            target, log = folder / f"{recipe}.tflite", folder / f"{recipe}-{attempt}.log"
+            completed = convert(made, recipe, current, target, log)
             if completed.code == 0:
-                files[recipe] = target
-                row.quantize[recipe] = "ok"
+                row.quantize[recipe], files[recipe] = "ok", target
                 break
             row.quantize[recipe] = failure(completed)
-            step = next((s for s in made.steps if re.search(s.message, completed.last_line)), None)
-            if completed.code not in (1, 2) or step is None or (step.file or file, step.options) == (file, options):
+            following = next_step(made, current, completed)
+            if following is None:
                 break
-            tried = " ".join((*step.options, *([step.file.name] if step.file else [])))
-            if [completed.last_line, tried] not in row.refusals:
-                row.refusals.append([completed.last_line, tried.replace(str(folder) + "/", "")])
-            file, options, write = step.file or file, step.options or options, step.write
-        else:
-            row.quantize[recipe] = "refused again and again"
+            refusal = [completed.last_line, following.words]
+            row.refusals += [refusal] if refusal not in row.refusals else []
+            current = following
     return files
 
 
-def convert(
-    made: Made, recipe: str, file: Path, options: tuple[str, ...], write: bool, target: Path, log: Path
-) -> forked.Completed:
+def next_step(made: Made, current: Step, completed: forked.Completed) -> Step | None:
+    """Return the step that a refusal names, filled in; None if it names none, or the one that was just tried."""
+    if completed.code not in (1, 2):
+        return None
+    step = next((step for step in made.steps if re.search(step.message, completed.last_line)), None)
+    if step is None or step.message == current.message:
+        return None
+    return replace(step, file=step.file or current.file, options=step.options or current.options)
+
+
+def convert(made: Made, recipe: str, step: Step, target: Path, log: Path) -> forked.Completed:
     """Run quantize; or copy a .tflite and run `describe --write` on it."""
-    if write:
-        target.write_bytes(file.read_bytes())
-        return forked.run(forked.command("describe", target, "--write", *options), log)
+    if step.write and step.file:
+        target.write_bytes(step.file.read_bytes())
+        return forked.run(forked.command("describe", target, "--write", *step.options), log)
     photos = ("--photos", made.photos) if recipe == "int8" else ()
-    return forked.run(forked.command("quantize", file, "--recipe", recipe, "--out", target, *photos, *options), log)
+    options = ("--recipe", recipe, "--out", target, *photos, *step.options)
+    return forked.run(forked.command("quantize", step.file, *options), log)
 
 
 def failure(completed: forked.Completed) -> str:

@@ -30,6 +30,12 @@ class Step:
     file: Path | None = None
     write: bool = False
 
+    @property
+    def words(self) -> str:
+        """The step as its user would type it."""
+        command = "describe --write" if self.write else "quantize"
+        return " ".join([command, *([self.file.name] if self.file else []), *self.options])
+
 
 @dataclass(frozen=True)
 class Trained:

@@ -93,7 +93,7 @@ def fit(model: Any, inputs: Any, targets: Any, loss: Any, steps: int = 150, rate
             layer.momentum = 0.8  # the running mean follows within seconds
     epochs = max(1, steps * BATCH // len(inputs))
     schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * -(-len(inputs) // BATCH))
-    model.compile(keras.optimizers.Adam(schedule), loss)
+    model.compile(keras.optimizers.Adam(schedule), loss, metrics=[])  # keras-hub adds its own otherwise
     model.fit(inputs, targets, batch_size=BATCH, epochs=epochs, verbose=0)
 
 
