@@ -130,11 +130,18 @@ def keras_hub_segformer(folder: Path) -> Trained:
     )
 
 
-@family("keras-cv-deeplab", "keras-cv DeepLabV3Plus, ResNet18V2 with rescaling inside, .keras", "keras-cv")
+@family("keras-cv-deeplab", "keras-cv DeepLabV3Plus, a small ResNetV2 with rescaling inside, .keras", "keras-cv")
 def keras_cv_deeplab(folder: Path) -> Trained:
     import keras_cv
 
-    backbone = keras_cv.models.ResNet18V2Backbone(input_shape=(64, 64, 3), include_rescaling=True)
+    backbone = keras_cv.models.ResNetV2Backbone(
+        stackwise_filters=[16, 32, 48, 64],
+        stackwise_blocks=[1, 1, 1, 1],
+        stackwise_strides=[1, 2, 2, 2],
+        block_type="basic_block",
+        input_shape=(64, 64, 3),
+        include_rescaling=True,
+    )
     model = keras_cv.models.DeepLabV3Plus(backbone=backbone, num_classes=3)
     options = ("--mean", "0", "--std", "1")
     return trained(
@@ -143,7 +150,7 @@ def keras_cv_deeplab(folder: Path) -> Trained:
         raw,
         argmax,
         classes=3,
-        train_steps=40,
+        train_steps=100,
         rate=2e-3,
         options=options,
         save=_save_and_export(folder, (64, 64)),
@@ -156,7 +163,7 @@ def keras_cv_segformer(folder: Path) -> Trained:
     import keras_cv
 
     backbone = keras_cv.models.MiTBackbone(
-        input_shape=(64, 64, 3), include_rescaling=True, depths=[1, 1, 1, 1], embedding_dims=[16, 24, 32, 40]
+        input_shape=(64, 64, 3), include_rescaling=True, depths=[1, 1, 1, 1], embedding_dims=[16, 32, 40, 64]
     )
     model = keras_cv.models.SegFormer(backbone=backbone, num_classes=3, projection_filters=32)
     options = ("--mean", "0", "--std", "1")
