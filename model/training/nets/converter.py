@@ -20,6 +20,11 @@ INTEGER_RECIPES = ("int8", "int8-full")
 CONVERTER_STEPS = (
     ("ResizeBicubic", "; set interpolation='bilinear' in the layer that resizes, and save the model again"),
     (
+        "BitwiseAnd",
+        "; keras.ops.argmax needs operators that TFLite lacks: save the model without it (the function chooses the class"
+        " of the highest score itself), or export it with tf.argmax",
+    ),
+    (
         r"f16>|f64>|'half'|'double'",
         "; the converter supports float32 only: quantize the .keras or .h5 file, which is converted to float32, or save"
         " the SavedModel in float32",

@@ -52,10 +52,12 @@ def argmax_keras(folder: Path) -> Trained:
 
     def save(model: Any, path: Path) -> None:
         keras.Model(model.input, keras.ops.argmax(model.output, axis=-1)).save(path)
+        model.save(folder / "scores.keras")
 
     model = nets.unet(keras, 3, "softmax")
     options = ("--classes", "background,red,blue")
-    return trained(folder, model, zero_to_one, argmax, classes=3, save=save, options=options, background=0)
+    steps = (Step("save the model without it", file=folder / "scores.keras"),)
+    return trained(folder, model, zero_to_one, argmax, classes=3, save=save, options=options, steps=steps, background=0)
 
 
 def any_channel(scores: Any) -> NDArray[np.uint8]:
