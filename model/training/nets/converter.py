@@ -21,8 +21,8 @@ CONVERTER_STEPS = (
     ("ResizeBicubic", "; set interpolation='bilinear' in the layer that resizes, and save the model again"),
     (
         "BitwiseAnd",
-        "; keras.ops.argmax needs operators that TFLite lacks: save the model without it (the function chooses the class"
-        " of the highest score itself), or export it with tf.argmax",
+        "; keras.ops.argmax needs operators that TFLite lacks: save the model without it (the function chooses the"
+        " class of the highest score itself), or export it with tf.argmax",
     ),
     (
         r"f16>|f64>|'half'|'double'",
