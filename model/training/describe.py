@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections import Counter
@@ -17,7 +18,7 @@ from model.errors import ModelRejected
 from model.tflite import card as cards
 from model.tflite import loading, runtime, trial, verify
 from model.tflite.card import ModelCard
-from model.training import card_draft, card_options, cli, model_options
+from model.training import card_draft, card_options, cli, model_options, reading_options
 from model.training.card_draft import CardDraft
 from model.training.cli import CommandError
 
@@ -30,14 +31,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.model.is_file():
         raise CommandError(f"there is no model at {args.model}")
     trial.check(args.model)
+    reading_options.check(args)
+    comparison, best_reading = reading_options.compare(args) if args.photo else ("", {})
     if args.write:
         with cli.silence_native_output(), tempfile.TemporaryDirectory() as folder:
             draft = draft_of(args if args.output is None else with_output(args, Path(folder)))
-            draft = checked(args.model, draft)
+            draft = checked(args.model, draft.with_found(best_reading))
         write_card(args.model, draft.card, draft.names)
     with cli.silence_native_output():
         description = describe(args.model)
     print(json.dumps(description, indent=2) if args.json else text(description))
+    if comparison:
+        print(comparison, file=sys.stderr if args.json else sys.stdout)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -48,6 +53,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help="embed a card, in place of the one in the file")
     model_options.add_output(parser)
     card_options.add_arguments(parser)
+    reading_options.add_arguments(parser)
     return parser
 
 
