@@ -20,9 +20,9 @@ def served(name: str, folder: Path) -> Path:
     return Path(shutil.copy(MODELS / "served" / f"{name}.tflite", folder))
 
 
-def write_photo(folder: Path, colour: str = "#d02020") -> tuple[Path, Path]:
-    """Write a photo of a disc of the class red, which is a shade of grey to a wrong reading, and its mask."""
-    photo, mask = Image.new("RGB", (160, 96), "#703030"), Image.new("L", (160, 96))
+def write_photo(folder: Path, colour: str = "#962020") -> tuple[Path, Path]:
+    """Write a photo of a disc, which is just red enough for the right reading on ground that is not, and its mask."""
+    photo, mask = Image.new("RGB", (160, 96), "#7e3030"), Image.new("L", (160, 96))
     for image, value in ((photo, colour), (mask, 255)):
         ImageDraw.Draw(image).ellipse((50, 20, 110, 80), value)
     photo.save(folder / "photo.png")
@@ -83,7 +83,7 @@ def test_options_that_contradict_each_other_are_rejected(options: list[str], mes
 def test_an_eight_bit_input_excludes_what_it_cannot_represent() -> None:
     model = loading.load(MODELS / "served" / "uint8.tflite", 1)
     names = {reading.name for reading in readings.plausible(model.input, model.card)}
-    assert CARD_NAME in names
+    assert any(CARD_NAME in name for name in names)
     assert not any("caffe" in name or "0-255" in name for name in names)
 
 

@@ -86,8 +86,9 @@ def plausible(spec: InputSpec, card: ModelCard) -> list[Reading]:
     current = {name: getattr(card, name) for name in ("order", "mean", "std", "fit")}
     if spec.channels == 1:
         current |= {"mean": current["mean"] * 3, "std": current["std"] * 3}
+    names = [reading.name for reading in readings if reading.values == current]
     others = [reading for reading in readings if reading.values != current and _representable(spec, reading)]
-    return [Reading(CARD_NAME, current), *others]
+    return [Reading(f"{names[0]}, {CARD_NAME}" if names else CARD_NAME, current), *others]
 
 
 def _representable(spec: InputSpec, reading: Reading) -> bool:
@@ -113,7 +114,7 @@ def segmenter(model: LoadedModel) -> Segment:
         input_wh = model.input.size_for(photo_wh)
         with model.pool.borrow(0) as interpreter:
             output = model.pool.run(interpreter, preprocess.to_input(pixels, input_wh, card, model.input))
-        box = preprocess.photo_box(photo_wh, input_wh, card.fit, card.border)
+        box = preprocess.photo_box(photo_wh, input_wh, card.fit)
         return score_map.from_output(output, model.output, card, input_wh, box).class_ids(photo_wh, card.threshold)
 
     return segment
