@@ -103,8 +103,7 @@ def segment(request: flask.Request) -> flask.Response:
     if is_event or (buckets.mask_bucket and events.is_pubsub_message(request.mimetype, body)):
         return handle_storage_event(request, body, segmenter)
     content = upload.parse(body, request.mimetype, request.mimetype_params)
-    query = request.args.items(multi=True)
-    values = request_options.option_values(query, content.options, request.accept_mimetypes)
+    values = request_options.option_values(request.args.items(multi=True), content.options, request.accept_mimetypes)
     options = Options.parse(values, segmenter.card)
     result = segmenter.segment(content.photo, options)
     response_size.check(len(result.body), options)
@@ -255,10 +254,7 @@ def handle_silhouette_error(error: errors.SilhouetteError) -> flask.Response:
     error_class, status = next((cls, status) for cls, status in STATUS.items() if isinstance(error, cls))
     if status == 500:
         log_error(error)
-    response = problem(status, errors.code_of(error_class.__name__), str(error))
-    if status == 503:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
+    return problem(status, errors.code_of(error_class.__name__), str(error))
 
 
 @functions_framework.errorhandler(HTTPException)
@@ -276,9 +272,7 @@ def handle_http_error(error: HTTPException) -> flask.Response:
 @functions_framework.errorhandler(MemoryError)
 def handle_memory_error(_: MemoryError) -> flask.Response:
     """Answer a request that there is not enough memory for now."""
-    response = problem(503, "busy", "not enough memory for this request now; retry in a moment")
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
+    return problem(503, "busy", "not enough memory for this request now; retry in a moment")
 
 
 @functions_framework.errorhandler(Exception)
@@ -293,7 +287,8 @@ def problem(status: int, code: str, detail: str) -> flask.Response:
     title = HTTP_STATUS_CODES.get(status, "Error")
     flask.g.setdefault("log_fields", {})["code"] = code  # functions-framework refuses favicon.ico before `run`
     body = problem_json.body(status, title, code, detail)
-    return flask.Response(body, status, content_type=problem_json.CONTENT_TYPE, headers=base_headers())
+    headers = base_headers() | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
+    return flask.Response(body, status, content_type=problem_json.CONTENT_TYPE, headers=headers)
 
 
 def log_error(error: Exception) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import re
@@ -21,6 +20,7 @@ PHOTO_FIELDS = ("file", "image")
 MAX_JSON_VALUES = 100  # far above what a request needs; a body of millions would need gigabytes once parsed
 ADDRESS_KEYS = re.compile(r".*(url|uri|href|link)", re.IGNORECASE)
 ADDRESS = re.compile(r"\s*(https?|gs|s3|ftp|file)://", re.IGNORECASE)
+STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")  # from that of RFC 4648, section 5, to that of section 4
 NO_ADDRESSES = "the function fetches no addresses, since they could lead into a private network; send the photo itself"
 
 
@@ -122,8 +122,8 @@ def _decode_photo(value: Any) -> bytes:
         header, _, value = value.partition(",")
         if not header.lower().endswith(";base64"):
             raise BadRequest("image is a data URL without ;base64; encode the photo in base64")
-    text = "".join(value.split()).translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        data = value.encode("ascii").translate(STANDARD_ALPHABET, b" \t\r\n").rstrip(b"=")
+        return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+    except ValueError as error:  # binascii.Error and UnicodeEncodeError are ones
         raise BadRequest("image is not valid base64") from error

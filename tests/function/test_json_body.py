@@ -81,6 +81,8 @@ def test_an_address_is_refused_with_the_reason(http: httpx.Client, key: str) -> 
         ({"image": ["x"]}, "bad-request", "must be a string"),
         ({"image": "not base64!"}, "bad-request", "not valid base64"),
         ({"image": "a"}, "bad-request", "not valid base64"),
+        ({"image": "\u00e9\u00e9\u00e9\u00e9"}, "bad-request", "not valid base64"),
+        ({"image": "AAAA=AAA"}, "bad-request", "not valid base64"),
         ({"image": "gs://bucket/cat.jpg"}, "bad-request", "fetches no addresses"),
         ({"image": "data:image/svg+xml,<svg/>"}, "bad-request", "without ;base64"),
         ({"image": "AAAA", "output": ["mask"]}, "bad-option", "must be a string or a number"),

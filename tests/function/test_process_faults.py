@@ -141,3 +141,48 @@ def test_an_interpreter_that_fails_costs_one_request_and_is_replaced(
         assert "broken for good" not in failed.text
         for _ in range(3):
             assert client.post("/", content=sample).content == sample_mask
+
+
+MAIN_WITHOUT_MEMORY = """
+import pathlib
+from model.{module} import {name}
+
+flag = pathlib.Path({flag!r})
+
+def failing(function):
+    def call(*args, **kwargs):
+        if flag.exists():
+            flag.unlink()
+            raise MemoryError
+        return function(*args, **kwargs)
+    return call
+
+{name}.{function} = failing({name}.{function})
+from main import run
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "function"),
+    [
+        ("image", "decode", "_load"),
+        ("image", "preprocess", "to_input"),
+        ("image", "encode", "binary_png"),
+        ("serving", "upload", "parse"),
+    ],
+)
+def test_a_lack_of_memory_in_any_stage_is_answered_with_503(
+    tmp_path: Path, sample: bytes, sample_mask: bytes, module: str, name: str, function: str
+) -> None:
+    source, flag = tmp_path / "main_without_memory.py", tmp_path / "flag"
+    source.write_text(MAIN_WITHOUT_MEMORY.format(module=module, name=name, function=function, flag=str(flag)))
+    with (
+        launched({"INTERPRETERS": "1", "PYTHONPATH": str(ROOT)}, main=source) as process,
+        httpx.Client(base_url=process.url, timeout=60) as client,
+    ):
+        flag.touch()
+        failed = client.post("/", content=sample)
+        assert (failed.status_code, failed.json()["code"]) == (503, "busy")
+        assert "not enough memory" in failed.json()["detail"]
+        assert int(failed.headers["retry-after"]) >= 1
+        assert client.post("/", content=sample).content == sample_mask
