@@ -87,16 +87,20 @@ def test_the_marked_share_of_photos_without_an_object_is_reported(
     assert result["marked"]["grey"] < 0.05
 
 
-def test_the_iou_with_the_border_is_that_of_the_best_threshold(drawn: tuple[Path, Path], tmp_path: Path) -> None:
-    """The model segments red pixels."""
+def save_red(file: Path, scale: float = 1.0) -> None:
+    """Save a model that segments red pixels, whose input is pixel / 255 * scale."""
     import keras
 
     image = keras.Input((64, 64, 3))
     red = keras.layers.Conv2D(1, 5, padding="same", activation="sigmoid", name="red")
     model = keras.Model(image, red(image))
-    kernel = np.tile(np.array([1.0, -0.5, -0.5]), (5, 5, 1))[..., None]
+    kernel = np.tile(np.array([1.0, -0.5, -0.5]) / scale, (5, 5, 1))[..., None]
     red.set_weights([kernel.astype(np.float32), np.array([-6.0], np.float32)])
-    model.save(tmp_path / "red.keras")
+    model.save(file)
+
+
+def test_the_iou_with_the_border_is_that_of_the_best_threshold(drawn: tuple[Path, Path], tmp_path: Path) -> None:
+    save_red(tmp_path / "red.keras")
     options = ["--photos", drawn[0], "--masks", drawn[1], "--all", "--out", tmp_path]
     evaluate.main([*map(str, [tmp_path / "red.keras", *options])])
     (result,) = json.loads((tmp_path / "report.json").read_text())
@@ -124,13 +128,14 @@ def test_a_model_with_other_labels_is_rejected(converted: Path, discs: tuple[Pat
 
 
 def test_a_reference_with_a_wrong_assumed_normalization_is_rejected(
-    unets: dict[str, Path], discs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    drawn: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--photos", discs[0], "--masks", discs[1], "--all", "--runs", 0, "--out", tmp_path, "--order", "BGR"]
+    save_red(tmp_path / "red.keras", 255)
+    options = ["--photos", drawn[0], "--masks", drawn[1], "--all", "--runs", 0, "--out", tmp_path]
     with pytest.raises(CommandError, match=r"is assumed .* --preprocess none gives"):
-        evaluate.main([*map(str, [unets["BGR"], *options, "--max-drop", 0.01])])
-    evaluate.main([*map(str, [unets["BGR"], *options])])
-    assert "WARNING: the normalization of unet-bgr.h5 is assumed" in capsys.readouterr().out
+        evaluate.main([*map(str, [tmp_path / "red.keras", *options, "--max-drop", 0.01])])
+    evaluate.main([*map(str, [tmp_path / "red.keras", *options])])
+    assert "WARNING: the normalization of red.keras is assumed" in capsys.readouterr().out
 
 
 def test_a_letterboxed_model_is_evaluated(converted: Path, discs: tuple[Path, Path], tmp_path: Path) -> None:
