@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             draft = draft_of(args if args.output is None else with_output(args, Path(folder)))
             draft = checked(args.model, draft.with_found(best_reading))
         write_card(args.model, draft.card, draft.names)
+        for note in draft.notes:
+            print(note, file=sys.stderr)
     with cli.silence_native_output():
         description = describe(args.model)
     print(json.dumps(description, indent=2) if args.json else text(description))

@@ -113,7 +113,8 @@ def _complete_scores(
             f"the model ends in a {'sigmoid' if producer.code == BuiltinOp.LOGISTIC else 'softmax'} already, but the"
             f" activation is {activation}; use --activation none, or leave it out"
         )
-    draft = _with_labels(draft, output, infer_card.has_independent_scores(output, producer) or activation == "sigmoid")
+    is_independent = output.channels > 1 and (producer.code == BuiltinOp.LOGISTIC or activation == "sigmoid")
+    draft = _with_labels(draft, output, is_independent)
     if activation is not None:
         return draft
     infer = _inference(model)
@@ -142,7 +143,7 @@ def _with_labels(draft: CardDraft, output: OutputSpec, is_independent: bool) -> 
         return draft.with_found({"labels": infer_card.numbered_labels(classes)}, "default")
     labels = tuple(draft.values["labels"])
     named = infer_card.named_background(labels) is not None or draft.states("background")
-    if is_independent and output.channels > 1:
+    if is_independent:
         if len(labels) == output.channels and not named:
             note = "the scores are independent of each other (sigmoid): background is where none reaches its threshold"
             return draft.with_found({"labels": ("background", *labels)}, draft.sources["labels"]).with_note(note)
