@@ -63,8 +63,8 @@ def explain(data: bytes, formats: tuple[str, ...]) -> PhotoError:
         if re.match(pattern, start, re.DOTALL):
             return NotAPhoto(f"the data is a {name} file, which is not supported ({supported}); {advice}")
     if TEXT.fullmatch(start) and (text := _decode_text(start)) is not None:
-        kind, advice = next((kind, advice) for kind, (pattern, advice) in TEXTS.items() if re.match(pattern, text))
-        return NotAPhoto(f"the data is {kind}, not an image; {advice}")
+        name, advice = next((name, advice) for name, (pattern, advice) in TEXTS.items() if re.match(pattern, text))
+        return NotAPhoto(f"the data is {name}, not an image; {advice}")
     return NotAPhoto(f"the data is not an image in a supported format ({supported})")
 
 

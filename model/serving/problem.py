@@ -26,7 +26,7 @@ def http_response(status: int, reason: str, detail: str) -> bytes:
     Args:
         status: The HTTP status.
         reason: Its name, of which the error code is made.
-        detail: What is wrong; empty if the reason says it.
+        detail: What is wrong; empty if there is no more than the reason.
     """
     content = body(status, reason, reason.lower().replace(" ", "-"), detail or reason)
     head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {CONTENT_TYPE}\r\n"

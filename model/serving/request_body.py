@@ -82,7 +82,7 @@ def _gunzip(body: bytes, limit_bytes: int) -> bytes:
         try:
             part = decompressor.decompress(body, limit_bytes + 1 - size)
         except zlib.error as error:
-            raise BadRequest("the body is not valid gzip, but its Content-Encoding says so") from error
+            raise BadRequest("the body is not valid gzip, although its Content-Encoding is gzip") from error
         size += len(part)
         if size > limit_bytes:
             raise PhotoTooLarge(f"the upload has more than {limit_bytes} bytes decompressed, which is the limit")

@@ -94,7 +94,7 @@ def _parse_json(text: str) -> Upload:
     try:
         values = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError) as error:
-        raise BadRequest("the body is not valid JSON, but its Content-Type says so") from error
+        raise BadRequest("the body is not valid JSON, although its Content-Type is JSON") from error
     if not isinstance(values, dict):
         raise BadRequest('the JSON is not an object such as {"image": "<base64>", "output": "mask"}')
     photos = [values.pop(name) for name in PHOTO_FIELDS if name in values]

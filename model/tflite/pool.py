@@ -43,7 +43,7 @@ class InterpreterPool:
     def borrow(self, wait_limit_s: float) -> Iterator[Interpreter]:
         """Lend an interpreter for the body of a with statement; one that fails there is replaced.
 
-        One that cannot be created, for want of memory, is tried again by a later request: the pool never shrinks.
+        One that cannot be created, for lack of memory, is tried again by a later request: the pool never shrinks.
 
         Args:
             wait_limit_s: Seconds to wait for one.

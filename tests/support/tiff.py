@@ -68,11 +68,11 @@ def tiff(*pages: tuple[Tags, list[bytes]], order: str = "<") -> bytes:
         file += struct.pack(order + "H", len(entries)) + bytes(12 * len(entries) + 4)
         link = len(file) - 4
         for i, tag in enumerate(sorted(entries)):
-            kind, count, value = _values(entries[tag], order)
+            type_code, count, value = _values(entries[tag], order)
             if len(value) > 4:
                 value, offset = struct.pack(order + "I", len(file)), value
                 file += offset + bytes(len(offset) % 2)
-            entry = struct.pack(order + "HHI", tag, kind, count) + value.ljust(4, b"\0")
+            entry = struct.pack(order + "HHI", tag, type_code, count) + value.ljust(4, b"\0")
             file[directory + 2 + 12 * i : directory + 14 + 12 * i] = entry
     return bytes(file)
 
@@ -82,5 +82,5 @@ def _values(value: int | Fraction | Sequence[int], order: str) -> tuple[int, int
     if isinstance(value, Fraction):
         return RATIONAL, 1, struct.pack(order + "II", value.numerator, value.denominator)
     numbers = [value] if isinstance(value, int) else list(value)
-    kind = LONG if max(numbers, default=0) > 65535 else SHORT
-    return kind, len(numbers), struct.pack(f"{order}{len(numbers)}{CODES[kind]}", *numbers)
+    type_code = LONG if max(numbers, default=0) > 65535 else SHORT
+    return type_code, len(numbers), struct.pack(f"{order}{len(numbers)}{CODES[type_code]}", *numbers)
