@@ -135,7 +135,7 @@ def keras_cv_deeplab(folder: Path) -> Trained:
     import keras_cv
 
     backbone = keras_cv.models.ResNetV2Backbone(
-        stackwise_filters=[16, 32, 48, 64],
+        stackwise_filters=[64, 64, 96, 128],
         stackwise_blocks=[1, 1, 1, 1],
         stackwise_strides=[1, 2, 2, 2],
         block_type="basic_block",
