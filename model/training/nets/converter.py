@@ -73,6 +73,6 @@ def _reason(error: Exception) -> str:
     """Return the line of a converter's message that names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if "error:" in line or "not supported" in line or "Op" in line]
-    reason = cli.one_line((causes or lines or [type(error).__name__])[0], 300)
+    reason = cli.one_line(re.sub(r"^.*\.py:\d+:\d+: error: ", "", (causes or lines or [type(error).__name__])[0]), 300)
     step = next((step for pattern, step in CONVERTER_STEPS if re.search(pattern, str(error))), "")
     return f"{reason}{step}"

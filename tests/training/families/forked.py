@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -26,8 +27,9 @@ class Completed(NamedTuple):
 
     @property
     def last_line(self) -> str:
-        """The last line of its output that is not empty."""
-        return next((line for line in self.output.splitlines()[::-1] if line.strip()), "")
+        """The last line of its output that is not empty, without the folders of this machine."""
+        line = next((line for line in self.output.splitlines()[::-1] if line.strip()), "")
+        return re.sub(r"(?<!\w)/(?:[\w.-]+/)+", "", line)
 
 
 def run(target: Callable[[], None], log: Path) -> Completed:
