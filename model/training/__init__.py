@@ -1,15 +1,16 @@
 """The training pipeline: from photos and masks, or from a Keras model, to an evaluated .tflite. It is never deployed.
 
-Six commands, each `python -m model.training.NAME`:
+Seven commands, each `python -m model.training.NAME`:
 
     dataset     download Oxford-IIIT Pet, or check your own photos and masks
     train       train the bundled model's network
+    make        quantize, check and describe a Keras model
     quantize    convert a Keras model to a .tflite with its card inside
     evaluate    compare models on the same photos, and measure their latency and memory
     describe    print a .tflite's tensors, operators and card, or embed a card
     publish     upload a .tflite to Cloud Storage
 
-They share `cli` (errors, progress bar, atomic writes), `photo_options` and `card_options`; `card_draft`,
+They share `cli` (errors, progress bar, atomic writes), `photo_options`, `reading_options` and `card_options`; `card_draft`,
 `normalization`, `input_meaning` and `output_meaning` put a model card together. Below them, in the order in
 which they may import each other:
 

@@ -22,7 +22,7 @@ from model.training import card_draft, card_options, cli, input_meaning, model_o
 from model.training.card_draft import CardDraft
 from model.training.cli import CommandError
 from model.training.data import samples, split
-from model.training.measure import change
+from model.training.measure import change, check
 from model.training.measure.interpreter import Interpreter
 from model.training.measure.model_input import read_input
 from model.training.nets.converter import INTEGER_RECIPES, RECIPES, convert
@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(line)
     for _, line in written:
         print(line)
+    if args.check:
+        for recipe, (draft, _) in zip(recipes, written, strict=True):
+            print(check.check(model, model.input, target_of(args.model, args.out, recipe), args.check, draft.card))
 
 
 def check_size(model: FloatModel, args: argparse.Namespace) -> None:
@@ -80,6 +83,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-change", type=float, metavar="SHARE", help="fail if the class of more than this share of pixels changes"
+    )
+    parser.add_argument(
+        "--check", type=Path, metavar="PHOTO", help="draw the masks of a photo by the float model and by the .tflite"
     )
     model_options.add_arguments(parser)
     card_options.add_arguments(parser)
