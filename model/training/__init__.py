@@ -10,9 +10,9 @@ Seven commands, each `python -m model.training.NAME`:
     describe    print a .tflite's tensors, operators and card, or embed a card
     publish     upload a .tflite to Cloud Storage
 
-They share `cli` (errors, progress bar, atomic writes), `photo_options`, `reading_options` and `card_options`; `card_draft`,
-`normalization`, `input_meaning` and `output_meaning` put a model card together. Below them, in the order in
-which they may import each other:
+They share `cli` (errors, progress bar, atomic writes), `photo_options`, `reading_options` and `card_options`;
+`card_draft`, `normalization`, `input_meaning` and `output_meaning` put a model card together. Below them, in the order
+in which they may import each other:
 
     fit         the training loop, its schedule, losses and history
     measure     evaluation, metrics, latency and the report
