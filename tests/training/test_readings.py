@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from model.tflite import card as cards
 from model.tflite import loading
-from model.training import describe
+from model.training import describe, normalization
 from model.training.cli import CommandError
 from model.training.measure import contact_sheet, readings
 from model.training.measure.readings import CARD_NAME
@@ -84,14 +84,21 @@ def test_an_eight_bit_input_excludes_what_it_cannot_represent() -> None:
     model = loading.load(MODELS / "served" / "uint8.tflite", 1)
     names = {reading.name for reading in readings.plausible(model.input, model.card)}
     assert any(CARD_NAME in name for name in names)
-    assert not any("caffe" in name or "0-255" in name for name in names)
+    assert not any("caffe" in name or "none" in name for name in names)
 
 
 def test_a_grey_input_has_no_order() -> None:
     model = loading.load(MODELS / "served" / "grey.tflite", 1)
     names = [reading.name for reading in readings.plausible(model.input, model.card)]
-    assert all("BGR" not in name and "ImageNet" not in name for name in names)
-    assert any("-1-1" in name for name in names)
+    assert all("BGR" not in name and "imagenet" not in name for name in names)
+    assert any("minus1-1" in name for name in names)
+
+
+def test_the_normalizations_are_those_of_preprocess() -> None:
+    assert readings.NORMALIZATIONS.keys() == normalization.PRESETS.keys()
+    for name, preset in normalization.PRESETS.items():
+        step = -1 if preset.get("order") == "BGR" else 1
+        assert readings.NORMALIZATIONS[name] == (preset["mean"][::step], preset["std"][::step])
 
 
 def test_each_reading_occurs_once() -> None:

@@ -18,12 +18,12 @@ from model.tflite.loading import LoadedModel
 from model.tflite.tensor_specs import InputSpec
 from model.training.measure import metrics
 
-# Mean and standard deviation in the order of red, green, blue, in units of pixels of 0 to 255.
+# Mean and standard deviation by the names of --preprocess, in the order of red, green, blue, for pixels of 0 to 255.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0-1": ((0.0,) * 3, (255.0,) * 3),
-    "-1-1": ((127.5,) * 3, (127.5,) * 3),
-    "0-255": ((0.0,) * 3, (1.0,) * 3),
-    "ImageNet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    "minus1-1": ((127.5,) * 3, (127.5,) * 3),
+    "none": ((0.0,) * 3, (1.0,) * 3),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
     "caffe": ((123.68, 116.779, 103.939), (1.0,) * 3),
 }
 RAW_FACTOR = 0.9  # of the stability of raw bytes, which saturate a model of another reading: its masks look stable
