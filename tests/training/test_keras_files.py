@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import base64
+import dis
+import json
+import marshal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -320,6 +325,33 @@ def test_a_lambda_layer_is_rejected_with_the_way_to_export_it(tmp_path: Path) ->
     image = keras.Input((32, 24, 3))
     file = save(tmp_path, image, keras.layers.Lambda(lambda x: x / 255)(image))
     with pytest.raises(CommandError, match="one version of Python; export a SavedModel"):
+        keras_files.load(file)
+
+
+def with_lambda_code(file: Path, code: bytes) -> None:
+    """Replace the bytecode of the Lambda layer of an .h5 file."""
+    with h5py.File(file, "r+") as stored:
+        config = json.loads(stored.attrs["model_config"])
+        layer = next(each for each in config["config"]["layers"] if each["class_name"] == "Lambda")
+        layer["config"]["function"] = [base64.b64encode(code).decode(), None, None]
+        stored.attrs["model_config"] = json.dumps(config)
+
+
+def crashing_code() -> bytes:
+    """Return bytecode that crashes Python: it reads a local variable far outside the frame."""
+    code = (lambda x: x).__code__
+    far = bytes([dis.opmap["EXTENDED_ARG"], 127] * 3 + [dis.opmap["LOAD_FAST"], 0, dis.opmap["RETURN_VALUE"], 0])
+    return marshal.dumps(code.replace(co_code=code.co_code[:2] + far))
+
+
+@pytest.mark.parametrize("code", [crashing_code(), b"not bytecode"], ids=["crash", "error"])
+def test_lambda_bytecode_of_another_python_is_rejected(tmp_path: Path, code: bytes) -> None:
+    image = tf_keras.Input((32, 24, 3))
+    file = tmp_path / "m.h5"
+    tf_keras.Model(image, tf_keras.layers.Lambda(lambda x: x / 255)(image)).save(file)
+    assert keras_files.load(file)(np.full((1, 32, 24, 3), 255, np.float32)).max() == 1
+    with_lambda_code(file, code)
+    with pytest.raises(CommandError, match="bytecode of one version of Python; export a SavedModel"):
         keras_files.load(file)
 
 

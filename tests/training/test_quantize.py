@@ -122,6 +122,43 @@ def test_a_model_of_any_input_size_needs_a_size(tmp_path: Path) -> None:
     assert Interpreter(tmp_path / "m-float16.tflite").input_wh == (48, 48)
 
 
+@pytest.mark.parametrize("recipe", ["float32", "float16", "int8"])
+def test_class_ids_of_keras_argmax_convert_and_keep_their_type(
+    tmp_path: Path, recipe: str, discs: tuple[Path, Path]
+) -> None:
+    model = tiny("softmax", classes=3)
+    keras.Model(model.input, keras.ops.argmax(model.output, axis=-1)).save(tmp_path / "m.keras")
+    quantize.main([str(tmp_path / "m.keras"), "--recipe", recipe, "--photos", str(discs[0])])
+    converted = Interpreter(tmp_path / f"m-{recipe}.tflite")
+    photo = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    assert converted.output.dtype.kind == "i"
+    assert np.mean(converted(photo)[..., 0] == np.argmax(model(photo), axis=-1)) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("bicubic", "set interpolation='bilinear'"),
+        ("half", "the converter supports float32 only"),
+        ("bessel", "TFLite lacks this operator"),
+    ],
+)
+def test_an_operator_that_cannot_be_converted_is_reported_with_the_next_step(
+    tmp_path: Path, name: str, step: str
+) -> None:
+    kernel = np.ones((1, 1, 3, 1), np.float16)
+    functions = {
+        "bicubic": lambda x: tf.raw_ops.ResizeBicubic(images=x, size=(32, 32)),
+        "half": lambda x: tf.cast(tf.nn.conv2d(tf.cast(x, tf.float16), kernel, 1, "SAME"), tf.float32),
+        "bessel": tf.math.bessel_i0,
+    }
+    module = tf.Module()
+    module.run = tf.function(functions[name], input_signature=[tf.TensorSpec((1, 32, 32, 3), tf.float32)])
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.run)
+    with pytest.raises(CommandError, match=step):
+        quantize.main([str(tmp_path / "m")])
+
+
 def test_a_converted_model_that_crashes_the_runtime_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

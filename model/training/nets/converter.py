@@ -25,7 +25,7 @@ CONVERTER_STEPS = (
         " class of the highest score itself), or export it with tf.argmax",
     ),
     (
-        r"f16>|f64>|'half'|'double'",
+        r"'tf\.(Conv2D|DepthwiseConv2dNative|Conv2DBackpropInput|FusedBatchNormV3|BiasAdd|MatMul)' op is neither",
         "; the converter supports float32 only: quantize the .keras or .h5 file, which is converted to float32, or save"
         " the SavedModel in float32",
     ),

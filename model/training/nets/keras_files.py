@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import json
+import multiprocessing
+import os
 import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import tensorflow as tf
 
 from model.tflite.probe import TensorHints
-from model.training.cli import CommandError, one_line
+from model.training.cli import CommandError, one_line, silence_native_output
 from model.training.nets import custom_objects, float_model, saved_models
 from model.training.nets.float_model import FloatModel, Source
 
+CONFIG = "config.json"  # member of a .keras file
 SUFFIXES = (".h5", ".hdf5", ".keras")
+LAMBDA = re.compile(r'"class_name": "Lambda"')
+EXPORT = "export a SavedModel where it was trained, as in docs/training.md, 'Export a SavedModel'"
+BYTECODE = f"a Lambda layer is stored as bytecode of one version of Python; {EXPORT}"
 OTHER_FLOATS = re.compile(r'"(mixed_float16|mixed_bfloat16|float16|bfloat16|float64)"')
 FROM_ONNX = (
     "convert it with `onnx2tf -i FILE.onnx -o FOLDER`; pass FOLDER, or embed a card in a .tflite there with"
@@ -98,11 +107,27 @@ def _keras_source(name: str, model: Any) -> Source:
     output_names = list(getattr(model, "output_names", None) or [])
 
     def call(image: Any) -> dict[str, Any]:
-        values = tf.nest.flatten(model(image, training=False))
+        with _convertible_argmax():
+            result = model(image, training=False)
+        if isinstance(result, dict):
+            return result
+        values = tf.nest.flatten(result)
         names = output_names if len(output_names) == len(values) else [str(i) for i in range(len(values))]
         return dict(zip(names, values, strict=True))
 
     return Source(name, call, tuple(inputs[0].shape), tf.as_dtype(inputs[0].dtype), model)
+
+
+@contextlib.contextmanager
+def _convertible_argmax() -> Iterator[None]:
+    """Let keras.ops.argmax do without bitwise operators, which TFLite lacks; they only order -0.0 before 0.0."""
+    try:
+        from keras.src.backend.tensorflow import numpy as backend
+    except ImportError:
+        yield
+        return
+    with mock.patch.object(backend, "signbit", lambda x: x < 0, create=True):
+        yield
 
 
 def _load_keras_model(file: Path, custom_module: str | None) -> Any:
@@ -111,12 +136,31 @@ def _load_keras_model(file: Path, custom_module: str | None) -> Any:
     custom = custom_objects.load(custom_module) if custom_module else {}
     with tempfile.TemporaryDirectory() as folder:
         readable = float32_file(file, Path(folder))
+        if LAMBDA.search(_config(file)) and not zipfile.is_zipfile(file):
+            _check_bytecode(file, libraries[0], custom_module)
         try:
             return _load_with(libraries[0], readable, custom)
         except Exception as error:  # a custom layer may raise anything
             with contextlib.suppress(Exception):
                 return _load_with(libraries[1], readable, custom)
             raise CommandError(f"{file.name} cannot be loaded: {_explain(error)}") from error
+
+
+def _check_bytecode(file: Path, package: str, custom_module: str | None) -> None:
+    """Load a file with Lambda layers in a child process, which bytecode of another version of Python may crash."""
+    process = multiprocessing.get_context("spawn").Process(target=_load_silently, args=(file, package, custom_module))
+    process.start()
+    process.join()
+    if (process.exitcode or 0) < 0:
+        raise CommandError(f"{file.name} cannot be loaded: {BYTECODE}")
+
+
+def _load_silently(file: Path, package: str, custom_module: str | None) -> None:
+    """Run in the child process: load a file, and exit."""
+    faulthandler.disable()
+    with silence_native_output(), contextlib.suppress(Exception):
+        _load_with(package, file, custom_objects.load(custom_module) if custom_module else {})
+    os._exit(0)
 
 
 def _load_with(package: str, file: Path, custom: dict[str, Any]) -> Any:
@@ -128,10 +172,9 @@ def _explain(error: Exception) -> str:
     """Return why a model cannot be loaded, and the next step."""
     text = str(error)
     reason = one_line(text.rpartition("Exception encountered:")[2], 160)  # Keras 3 puts the configuration before it
-    export = "export a SavedModel where it was trained, as in docs/training.md, 'Export a SavedModel'"
     if re.search("[Ll]ambda|marshal", text):
-        return f"{reason} -- a Lambda layer is stored as bytecode of one version of Python; {export}"
-    return f"{reason} -- pass the file or package that defines its custom objects to --custom-objects, or {export}"
+        return f"{reason} -- {BYTECODE}"
+    return f"{reason} -- pass the file or package that defines its custom objects to --custom-objects, or {EXPORT}"
 
 
 def float32_file(file: Path, folder: Path) -> Path:
@@ -144,30 +187,35 @@ def float32_file(file: Path, folder: Path) -> Path:
     Returns:
         The copy, or the file itself if it is in float32.
     """
-    copy = folder / file.name
+    config, copy = _config(file), folder / file.name
+    if not OTHER_FLOATS.search(config):
+        return file
+    config = OTHER_FLOATS.sub('"float32"', config)
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive, zipfile.ZipFile(copy, "w") as target:
+            for name in archive.namelist():
+                target.writestr(name, config if name == CONFIG else archive.read(name))
+        return copy
+    import h5py
+
+    shutil.copy(file, copy)
+    with h5py.File(copy, "r+") as stored:
+        stored.attrs["model_config"] = config
+    return copy
+
+
+def _config(file: Path) -> str:
+    """Return the configuration of a model as JSON."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            if "config.json" not in archive.namelist():
-                raise CommandError(f"{file.name} has no config.json; save the whole model again with model.save(...)")
-            config = archive.read("config.json").decode()
-            if not OTHER_FLOATS.search(config):
-                return file
-            with zipfile.ZipFile(copy, "w") as target:
-                for name in archive.namelist():
-                    is_config = name == "config.json"
-                    target.writestr(name, OTHER_FLOATS.sub('"float32"', config) if is_config else archive.read(name))
-        return copy
+            if CONFIG not in archive.namelist():
+                raise CommandError(f"{file.name} has no {CONFIG}; save the whole model again with model.save(...)")
+            return archive.read(CONFIG).decode()
     import h5py
 
     with h5py.File(file) as stored:
         config = stored.attrs["model_config"]
-    config = config.decode() if isinstance(config, bytes) else str(config)
-    if not OTHER_FLOATS.search(config):
-        return file
-    shutil.copy(file, copy)
-    with h5py.File(copy, "r+") as stored:
-        stored.attrs["model_config"] = OTHER_FLOATS.sub('"float32"', config)
-    return copy
+    return config.decode() if isinstance(config, bytes) else str(config)
 
 
 def _keras_version(file: Path) -> str:
