@@ -48,7 +48,7 @@ def sm_unet_resnet18(folder: Path) -> Trained:
         above_half,
         name="model.h5",
         options=options,
-        train_steps=60,
+        train_steps=40,
         rate=2e-3,
     )
 
@@ -64,7 +64,7 @@ def sm_unet_efficientnetb0(folder: Path) -> Trained:
         above_half,
         name="model.h5",
         options=options,
-        train_steps=60,
+        train_steps=40,
         rate=2e-3,
     )
 
@@ -83,7 +83,7 @@ def sm_fpn_mobilenetv2(folder: Path) -> Trained:
         name="model.h5",
         classes=3,
         options=options,
-        train_steps=60,
+        train_steps=40,
         rate=2e-3,
         background=0,
     )
@@ -102,7 +102,7 @@ def sm_linknet_any_size(folder: Path) -> Trained:
         name="model.h5",
         options=options,
         steps=steps,
-        train_steps=60,
+        train_steps=40,
         rate=2e-3,
     )
 
@@ -122,7 +122,7 @@ def sm_pspnet_mobilenet(folder: Path) -> Trained:
         size_wh=(96, 96),
         classes=3,
         options=options,
-        train_steps=60,
+        train_steps=40,
         rate=2e-3,
     )
 

@@ -158,7 +158,7 @@ def keras_cv_deeplab(folder: Path) -> Trained:
     )
 
 
-@family("keras-cv-segformer", "keras-cv SegFormer, MiTB0, model.export()", "keras-cv")
+@family("keras-cv-segformer", "keras-cv SegFormer, a small MiT, model.export()", "keras-cv")
 def keras_cv_segformer(folder: Path) -> Trained:
     import keras_cv
 
