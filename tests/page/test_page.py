@@ -194,7 +194,7 @@ def test_a_file_that_is_not_a_photo_shows_the_functions_message_and_the_next_pho
     choose(page, upload(b"just some text", "notes.txt"))
     alert = page.get_by_role("alert")
     playwright.expect(alert).to_contain_text("That is not a photo")
-    playwright.expect(alert).to_contain_text("The data is not an image in a supported format")
+    playwright.expect(alert).to_contain_text("The data is text, not an image")
     assert not page.get_by_role("button", name="Try again").is_visible()
     choose(page, upload(SAMPLE.read_bytes()[:6000], "half.jpg"))
     playwright.expect(alert).to_contain_text("The photo is damaged")

@@ -123,7 +123,7 @@ def test_a_failure_does_not_stop_the_others_and_can_be_retried(visit: Open) -> N
 @pytest.mark.parametrize(
     ("data", "title", "detail"),
     [
-        (b"just some text", "That is not a photo", "The data is not an image in a supported format"),
+        (b"just some text", "That is not a photo", "The data is text, not an image"),
         (SAMPLE.read_bytes()[:6000], "The photo is damaged", "truncated"),
         (b"", "The function rejected the request|No|Bad", "no photo"),
     ],
