@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from model.image import repair
+
 
 @dataclass(frozen=True)
 class Case:
@@ -33,10 +35,12 @@ def photo_case(name: str, photo: bytes) -> Case:
 
 
 def header_size_wh(photo: bytes) -> tuple[int, int] | None:
-    """Return the width and height in a photo's header; None if it is unreadable."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(photo)).size
-    except Exception:  # Pillow raises many types of errors for damaged photos
-        return None
+    """Return the width and height in a photo's header; None if it is unreadable, even without its metadata."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for version in (photo, *repair.headers_without_metadata(photo)):
+            try:
+                return Image.open(io.BytesIO(version)).size
+            except Exception:  # any, for damaged data
+                continue
+    return None
