@@ -15,6 +15,8 @@ from model.tflite.card import ModelCard
 from model.training import card_options, normalization
 from model.training.cli import CommandError
 
+CLASS_FIELDS = ("background", "thresholds", "palette")  # which belong to the labels
+
 Fields = dict[str, Any]
 
 
@@ -94,7 +96,7 @@ def _without_outdated(layers: Sequence[tuple[str, Fields]]) -> list[tuple[str, F
     result = []
     for i, (source, values) in enumerate(layers):
         labels = [later["labels"] for _, later in layers[i + 1 :] if "labels" in later]
-        outdated = {"background", "thresholds", "palette"} if labels and "labels" in values else set()
+        outdated = set(CLASS_FIELDS) if labels and "labels" in values else set()
         if labels and len(labels[-1]) == len(values.get("labels", ())):
             outdated.discard("palette")
         result.append((source, {name: value for name, value in values.items() if name not in outdated}))
@@ -150,5 +152,6 @@ def all_stated(
         sources: The source of each field within it; those with the source "default" stay assumptions.
     """
     values = {field.name: getattr(card, field.name) for field in fields(ModelCard) if field.name != "source"}
-    assumed = {name: value for name, value in values.items() if sources.get(name) == "default"}
-    return ("default", assumed), (source, {name: value for name, value in values.items() if name not in assumed})
+    stated = {name: value for name, value in values.items() if sources.get(name) != "default"}
+    assumed = {name: value for name, value in values.items() if name not in {*stated, *CLASS_FIELDS}}
+    return ("default", assumed), (source, stated)

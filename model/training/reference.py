@@ -49,7 +49,8 @@ def card_draft_of(file: Path, model: FloatModel, args: argparse.Namespace) -> Ca
             loaded = loading.load(converted, 1)
         base = card_draft.all_stated(loaded.card, f"the card of {converted.name}", loaded.sources)
         draft = input_meaning.complete(card_draft.start(args, file, base), model)
-        draft = output_meaning.complete(draft, model, None)
+        tables = verify.read_model(converted) if loaded.output.index == 0 else None
+        draft = output_meaning.complete(draft, model, tables)
     for note in draft.notes:
         print(note)
     print(f"{file.name}:\n{card_draft.words(draft, model.input_wh, model.input.channels)}")

@@ -87,3 +87,10 @@ def test_a_complete_card_is_a_source_of_every_field() -> None:
     assert (name, values["name"], values["border"]) == ("somewhere", "x", 0)
     assert assumed == {"std": (255.0, 255.0, 255.0)}
     assert not {"source", "std"} & values.keys()
+
+
+def test_the_assumed_palette_of_a_base_does_not_stay_when_the_labels_change(tmp_path: Path) -> None:
+    card = ModelCard().with_values({"labels": ["background", "a", "b"]})
+    base = card_draft.all_stated(card, "somewhere", {"palette": "default"})
+    draft = card_draft.start(parse("--classes", "a,b"), tmp_path / "m.h5", base)
+    assert len(draft.card.palette) == 2
