@@ -209,7 +209,7 @@ def test_integer_recipes_need_readable_photos(tmp_path: Path, unets: dict[str, P
     with pytest.raises(CommandError, match="there are no photos"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
     (tmp_path / "a.jpg").write_bytes(b"not a photo")
-    with pytest.raises(CommandError, match=r"a\.jpg: the data is not an image"):
+    with pytest.raises(CommandError, match=r"a\.jpg: the data is text, not an image"):
         quantize.main([str(unets["BGR"]), "--recipe", "int8", "--photos", str(tmp_path)])
 
 
