@@ -148,27 +148,28 @@ def trained(
         **fields: Further fields of Trained.
     """
     photos, ids = data(size_wh, classes, order)
-    keras = module_of(model)
-    if loss is None:
-        loss = "binary_crossentropy" if read in (above_half, positive) else "sparse_categorical_crossentropy"
-        if read is positive:
-            loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    inputs = preprocess(photos[: shapes.TRAINED])
-    labels = ids[: shapes.TRAINED]
-    if read in (above_half, positive):
-        labels = labels[..., np.newaxis].astype(np.float32)
-    fit(model, inputs, targets(labels), loss, train_steps, rate)
-    file = folder / name
-    (save or save_whole)(model, file)
-    return Trained(
-        file,
-        lambda photos: read(model(preprocess(photos), training=False)),
-        photos[shapes.TRAINED :],
-        ids[shapes.TRAINED :],
-        options,
-        steps,
-        **fields,
-    )
+    labels = _labels(ids[: shapes.TRAINED], read)
+    loss = loss or _default_loss(model, read)
+    fit(model, preprocess(photos[: shapes.TRAINED]), targets(labels), loss, train_steps, rate)
+    (save or save_whole)(model, folder / name)
+
+    def answer(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return read(model(preprocess(photos), training=False))
+
+    held_out = photos[shapes.TRAINED :], ids[shapes.TRAINED :]
+    return Trained(folder / name, answer, *held_out, options, steps, **fields)
+
+
+def _labels(ids: NDArray[np.uint8], read: Read) -> NDArray[Any]:
+    """Return class ids, or for a model of one channel float32 (N, h, w, 1)."""
+    return ids[..., np.newaxis].astype(np.float32) if read in (above_half, positive) else ids
+
+
+def _default_loss(model: Any, read: Read) -> Any:
+    """Return the loss that fits how an output is read."""
+    if read is positive:
+        return module_of(model).losses.BinaryCrossentropy(from_logits=True)
+    return "binary_crossentropy" if read is above_half else "sparse_categorical_crossentropy"
 
 
 def data(
