@@ -130,15 +130,13 @@ def keras_hub_segformer(folder: Path) -> Trained:
     )
 
 
-@family("keras-cv-deeplab", "keras-cv DeepLabV3Plus, a small ResNetV2 with rescaling inside, .keras", "keras-cv")
+@family("keras-cv-deeplab", "keras-cv DeepLabV3Plus, a small CSPDarkNet with rescaling inside, .keras", "keras-cv")
 def keras_cv_deeplab(folder: Path) -> Trained:
     import keras_cv
 
-    backbone = keras_cv.models.ResNetV2Backbone(
-        stackwise_filters=[64, 64, 96, 128],
-        stackwise_blocks=[1, 1, 1, 1],
-        stackwise_strides=[1, 2, 2, 2],
-        block_type="basic_block",
+    backbone = keras_cv.models.CSPDarkNetBackbone(
+        stackwise_channels=[16, 32, 48, 64],
+        stackwise_depth=[1, 1, 1, 1],
         input_shape=(64, 64, 3),
         include_rescaling=True,
     )
