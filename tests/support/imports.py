@@ -9,8 +9,9 @@ from tests.support.paths import ROOT
 
 
 def python_files(*folders: str) -> list[Path]:
-    """Return the Python files of main.py and of these folders of the repository."""
-    return [ROOT / "main.py", *(file for folder in folders for file in sorted((ROOT / folder).rglob("*.py")))]
+    """Return main.py and the Python files in these folders of the repository, without hidden folders in them."""
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    return [ROOT / "main.py", *(file for file in files if "/." not in f"/{file.relative_to(ROOT).as_posix()}")]
 
 
 def deployed_files() -> list[Path]:
