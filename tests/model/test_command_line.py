@@ -16,8 +16,8 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_output_is_byte_for_byte_that_of_the_function(http: httpx.Client, server: str, tmp_path: Path) -> None:
-    for output in ("mask", "overlay", "json"):
-        local, remote = tmp_path / f"local-{output}.png", tmp_path / f"remote-{output}.png"
+    for output, suffix in (("mask", "png"), ("overlay", "png"), ("json", "json")):
+        local, remote = tmp_path / f"local-{output}.{suffix}", tmp_path / f"remote-{output}.{suffix}"
         assert run(SAMPLE, "--output", output, "--out", local).returncode == 0
         client = [
             sys.executable,
