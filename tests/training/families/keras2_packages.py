@@ -127,12 +127,12 @@ def sm_pspnet_mobilenet(folder: Path) -> Trained:
     )
 
 
-@family("keras-unet-custom", "keras-unet custom_unet with attention and dropout, .h5", "keras-unet")
+@family("keras-unet-custom", "keras-unet custom_unet with dropout, .h5", "keras-unet")
 def keras_unet_custom(folder: Path) -> Trained:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     from keras_unet.models import custom_unet
 
-    model = custom_unet((64, 64, 3), filters=8, num_layers=3, dropout=0.1, use_attention=True)
+    model = custom_unet((64, 64, 3), filters=8, num_layers=3, dropout=0.1)
     return trained(folder, model, zero_to_one, above_half, name="model.h5", train_steps=100)
 
 
