@@ -23,9 +23,19 @@ from tests.training.families.training import (
 )
 
 
+def _use_keras_2() -> None:
+    """Make `tensorflow.keras` Keras 2, as the variable does if it is set before TensorFlow is imported."""
+    import tensorflow as tf
+    import tf_keras
+
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    tf.__path__.insert(0, str(Path(tf_keras.__file__).parent / "api" / "_v2"))
+
+
 def _segmentation_models() -> Any:
     """Import segmentation_models with the Keras 2 that it needs."""
-    os.environ["SM_FRAMEWORK"], os.environ["TF_USE_LEGACY_KERAS"] = "tf.keras", "1"
+    _use_keras_2()
+    os.environ["SM_FRAMEWORK"] = "tf.keras"
     import segmentation_models
 
     return segmentation_models
@@ -127,18 +137,18 @@ def sm_pspnet_mobilenet(folder: Path) -> Trained:
     )
 
 
-@family("keras-unet-custom", "keras-unet custom_unet with dropout, .h5", "keras-unet")
+@family("keras-unet-custom", "keras-unet custom_unet with attention and dropout, .h5", "keras-unet")
 def keras_unet_custom(folder: Path) -> Trained:
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    _use_keras_2()
     from keras_unet.models import custom_unet
 
-    model = custom_unet((64, 64, 3), filters=8, num_layers=3, dropout=0.1)
+    model = custom_unet((64, 64, 3), filters=8, num_layers=3, dropout=0.1, use_attention=True)
     return trained(folder, model, zero_to_one, above_half, name="model.h5", train_steps=100)
 
 
 @family("keras-unet-satellite", "keras-unet satellite_unet, softmax, SavedModel", "keras-unet")
 def keras_unet_satellite(folder: Path) -> Trained:
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    _use_keras_2()
     from keras_unet.models import satellite_unet
 
     model = satellite_unet((64, 64, 3), num_classes=3, output_activation="softmax", num_layers=2)
@@ -157,7 +167,7 @@ def keras_unet_satellite(folder: Path) -> Trained:
 
 def _collection() -> Any:
     """Import keras_unet_collection with the Keras 2 that it needs."""
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    _use_keras_2()
     from keras_unet_collection import models
 
     return models
