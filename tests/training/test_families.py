@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-NAMES = ("pet-first", "argmax-keras", "rescaling-inside", "multilabel")
+NAMES = ("pet-first", "rescaling-inside", "multilabel")
 
 
 def test_models_of_common_families_are_served_as_they_answer_themselves(tmp_path: Path) -> None:
