@@ -1,4 +1,4 @@
-"""What a model's input takes: found out where the model scales its input itself, and held against what was stated."""
+"""What a model takes as input: inferred if it scales its input itself, and compared with what the options state."""
 
 from __future__ import annotations
 
