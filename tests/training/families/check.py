@@ -21,7 +21,7 @@ from tests.training.families.family import UNCOVERED, Family, Step
 RECIPES = {"float16": 0.99, "int8": 0.97}  # the least agreement
 SENSIBLE_IOU = 0.6  # of the model's own answer: below, it has not learned the shapes, and agreement means little
 IOU_TOLERANCE = 0.06  # between evaluate's IoU of the float model and that of its own answer
-ATTEMPTS = 3
+ATTEMPTS = 4
 
 
 @dataclass
@@ -145,7 +145,7 @@ def quantize_with_steps(made: Made, folder: Path, row: Row) -> dict[str, Path]:
     """Quantize by each recipe; if one is refused, try the step that the refusal names. Return the files written."""
     files: dict[str, Path] = {}
     for recipe in RECIPES:
-        current = Step("", made.options, made.file)
+        current, untried = Step("", made.options, made.file), list(made.steps)
         for attempt in range(ATTEMPTS):
             target, log = folder / f"{recipe}.tflite", folder / f"{recipe}-{attempt}.log"
             completed = convert(made, recipe, current, target, log)
@@ -153,7 +153,7 @@ def quantize_with_steps(made: Made, folder: Path, row: Row) -> dict[str, Path]:
                 row.quantize[recipe], files[recipe] = "ok", target
                 break
             row.quantize[recipe] = failure(completed)
-            following = next_step(made, current, completed)
+            following = next_step(made, untried, completed)
             if following is None:
                 break
             refusal = [completed.last_line, following.words]
@@ -162,14 +162,15 @@ def quantize_with_steps(made: Made, folder: Path, row: Row) -> dict[str, Path]:
     return files
 
 
-def next_step(made: Made, current: Step, completed: forked.Completed) -> Step | None:
-    """Return the step that a refusal names, filled in; None if it names none, or the one that was just tried."""
+def next_step(made: Made, untried: list[Step], completed: forked.Completed) -> Step | None:
+    """Return the first step that a refusal names, and remove it from the untried ones; None if it names none."""
     if completed.code not in (1, 2):
         return None
-    step = next((step for step in made.steps if re.search(step.message, completed.last_line)), None)
-    if step is None or step.message == current.message:
+    step = next((step for step in untried if re.search(step.message, completed.last_line)), None)
+    if step is None:
         return None
-    return replace(step, file=step.file or current.file, options=step.options or current.options)
+    untried.remove(step)
+    return replace(step, file=step.file or made.file, options=step.options or made.options)
 
 
 def convert(made: Made, recipe: str, step: Step, target: Path, log: Path) -> forked.Completed:

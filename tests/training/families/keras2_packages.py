@@ -187,30 +187,35 @@ def kuc_unet3plus(folder: Path) -> Trained:
     return trained(folder, model, zero_to_one, argmax, train_steps=100)
 
 
-@family("kuc-transunet", "keras-unet-collection transunet_2d: custom transformer layers, .h5", "keras-unet-collection")
-def kuc_transunet(folder: Path) -> Trained:
-    model = _collection().transunet_2d(
-        (64, 64, 3),
-        [8, 16, 24],
-        2,
-        embed_dim=32,
-        num_mlp=32,
-        num_heads=2,
-        num_transformer=1,
-        output_activation="Softmax",
-        batch_norm=True,
+def _transunet() -> Any:
+    """Build TransUNet of keras-unet-collection with one transformer."""
+    sizes = {"embed_dim": 32, "num_mlp": 32, "num_heads": 2, "num_transformer": 1}
+    return _collection().transunet_2d(
+        (64, 64, 3), [8, 16, 24], 2, output_activation="Softmax", batch_norm=True, **sizes
     )
 
+
+@family("kuc-transunet", "keras-unet-collection transunet_2d: custom transformer layers, .h5", "keras-unet-collection")
+def kuc_transunet(folder: Path) -> Trained:
     def save(model: Any, path: Path) -> None:
+        import tf_keras
+        from keras_unet_collection import _model_transunet_2d
+
         model.save(path)
         model.export(str(folder / "exported"))
+        # Its patches are single pixels, for which a Reshape does the same as tf.image.extract_patches.
+        _model_transunet_2d.patch_extract = lambda _: lambda x: tf_keras.layers.Reshape((-1, x.shape[-1]))(x)
+        replaced = _transunet()
+        replaced.set_weights(model.get_weights())
+        replaced.export(str(folder / "replaced"))
 
     steps = (
         Step("--custom-objects", ("--custom-objects", "keras_unet_collection.transformer_layers")),
         Step("SavedModel", file=folder / "exported"),
+        Step("replace its layer", file=folder / "replaced"),
     )
     return trained(
-        folder, model, zero_to_one, argmax, name="model.h5", train_steps=100, rate=2e-3, save=save, steps=steps
+        folder, _transunet(), zero_to_one, argmax, name="model.h5", train_steps=100, rate=2e-3, save=save, steps=steps
     )
 
 
