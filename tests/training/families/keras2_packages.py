@@ -226,7 +226,7 @@ def kuc_u2net(folder: Path) -> Trained:
         (64, 64, 3), 1, [8, 16], output_activation="Sigmoid", deep_supervision=True, batch_norm=True
     )
     truth = ids[: shapes.TRAINED, ..., None].astype(np.float32)
-    fit(model, zero_to_one(photos[: shapes.TRAINED]), [truth] * 5, ["binary_crossentropy"] * 5, 150)
+    fit(model, zero_to_one(photos[: shapes.TRAINED]), [truth] * 5, ["binary_crossentropy"] * 5, 200, 2e-2)
     model.save(folder / "model.h5")
     return Trained(
         folder / "model.h5",

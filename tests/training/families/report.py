@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from pathlib import Path
 from tests.training.families.check import RECIPES, Row
 
 GOOD = ("agrees", "refused, then agrees")
+MESSAGE_CHARS = 400
 HEADING = """# Model families
 
 `make families` writes this table. Each model is trained on drawn shapes for seconds, and then taken through the
@@ -39,10 +41,11 @@ def markdown(rows: Sequence[Row]) -> str:
     lines += ["", "## Messages", ""]
     for row in rows:
         problems = [text for text in (*row.quantize.values(), row.describe, row.evaluate) if text not in ("ok", "")]
-        entries = [f"{message} Tried: `{tried}`." for message, tried in row.refusals] + list(dict.fromkeys(problems))
+        entries = [f"{_plain(message)} Tried: `{tried}`." for message, tried in row.refusals]
+        entries += [_plain(text) for text in dict.fromkeys(problems)]
         if entries:
             lines.append(f"- **{row.name}**")
-            lines += [f"  - {_plain(entry)}" for entry in entries]
+            lines += [f"  - {entry}" for entry in entries]
     return "\n".join(lines) + "\n"
 
 
@@ -63,4 +66,4 @@ def _short(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("\n", " ")[:400]
+    return textwrap.shorten(text, MESSAGE_CHARS, placeholder=" ...")
