@@ -173,7 +173,7 @@ def _with_alpha(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.
 
 
 def _strip_rows(image: NDArray[np.uint8]) -> int:
-    return max(1, STRIP_PX // image.shape[1])
+    return max(1, STRIP_PX // int(image.shape[1]))
 
 
 def _class_summary(inside: NDArray[np.bool_], class_id: int, label: str) -> dict[str, object]:

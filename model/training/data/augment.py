@@ -90,7 +90,7 @@ class Augmenter:
             return self._crop(self.shown[index], size_wh, rng)
         if draw < mixture.absent:
             photo = self._scene(size_wh, rng)
-            return self._distract((photo, Image.new("L", photo.size, 0)), rng.integers(0, 3), rng)
+            return self._distract((photo, Image.new("L", photo.size, 0)), int(rng.integers(0, 3)), rng)
         if draw < mixture.absent + mixture.composed and self.can_compose:
             return self.composed(size_wh, rng)
         if draw < mixture.absent + mixture.composed + mixture.mosaic:
@@ -98,7 +98,7 @@ class Augmenter:
             pairs = [self._crop(sample, size_wh, rng) for sample in (self.shown[index], *others)]
             pairs.append((self._scene(size_wh, rng), Image.new("L", size_wh, 0)))
             return compose.mosaic([pairs[i] for i in rng.permutation(4)], rng, self.soft)
-        return self._distract(self._crop(self.shown[index], size_wh, rng), rng.integers(0, 2), rng)
+        return self._distract(self._crop(self.shown[index], size_wh, rng), int(rng.integers(0, 2)), rng)
 
     def _crop(self, sample: Sample, size_wh: tuple[int, int], rng: np.random.Generator) -> Pair:
         return crop(sample.photo, self._target(sample), size_wh, rng, self.soft)
