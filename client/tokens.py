@@ -115,8 +115,15 @@ def token_sources(auth: AuthMode, url: httpx.URL) -> list[TokenSource]:
 
 
 def default_audience(url: httpx.URL) -> str:
-    """Return the audience of tokens for a URL: its origin, with the name of the function on cloudfunctions.net."""
-    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    """Return the audience of tokens for a URL.
+
+    It is the origin, with the name of the function on cloudfunctions.net. The address of a traffic tag of Cloud Run,
+    https://TAG---SERVICE.run.app, accepts tokens for the service's own address only.
+    """
+    netloc = url.netloc.decode("ascii")
+    if url.host.endswith(".run.app"):
+        netloc = netloc.rpartition("---")[2]
+    origin = f"{url.scheme}://{netloc}"
     name = url.path.strip("/").partition("/")[0]
     return f"{origin}/{name}" if name and url.host.endswith(".cloudfunctions.net") else origin
 

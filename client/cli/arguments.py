@@ -15,30 +15,15 @@ from ..retry import DEFAULT_DEADLINE_S
 from ..tokens import AUTH_MODES, AuthMode
 from ..url import DEFAULT_URL
 from . import argument_types
+from .argument_checks import STDIN, STDOUT, check_combinations
 from .background import Background
-from .bucket_listing import parse_gs_uri
 from .file_format import FileFormat, choose_format
 
-STDIN = STDOUT = "-"
-NOT_FOR_BUCKETS = (
-    "output",
-    "threshold",
-    "class_name",
-    "size",
-    "format",
-    "background",
-    "out",
-    "compare",
-    "contact_sheet",
-    "show",
-    "force",
-    "follow_links",
-)
 EPILOG = """\
 A single photo is always segmented again. Among several (a folder, a pattern, a list), photos are skipped that have a
 result of the same options and model, so the same command continues an interrupted run. A file that is not a result of
-the same photo is overwritten only with --force. Exit codes: 0 success, 1 something failed, 2 usage error, 130
-interrupted by Ctrl-C.
+the same photo is overwritten only with --force. Exit codes: 0 success, 1 something failed, 2 usage error, 3 the masks
+of --against agree less than --min-agreement, 130 interrupted by Ctrl-C.
 """
 
 
@@ -65,6 +50,8 @@ class CliOptions:
         masks: gs:// URI of the mask bucket; selects the backfill.
         follow_links: Search folders that are symbolic links.
         file_format: Format of the result files.
+        against: URL of the function whose masks are compared with those of `url`; selects the comparison.
+        min_agreement: Least mean agreement of a comparison that is no error, 0 to 1.
     """
 
     sources: list[str]
@@ -85,6 +72,8 @@ class CliOptions:
     masks: str | None = None
     follow_links: bool = False
     file_format: FileFormat = "png"
+    against: str | None = None
+    min_agreement: float = 0.0
 
     def origin_options(self) -> dict[str, str]:
         """Return the options that determine a result, as stored in its origin."""
@@ -109,8 +98,7 @@ def parse_arguments(argv: list[str] | None = None) -> CliOptions:
     output: Output = args.output or ("cutout" if args.background else "mask")
     if args.photo == [STDIN] and args.out is None:
         args.out = STDOUT
-    _check_combinations(parser, args, output)
-    _check_bucket(parser, args)
+    check_combinations(parser, args, output)
     file_format = _file_format(parser, args, output)
     return CliOptions(
         sources=args.photo,
@@ -133,6 +121,8 @@ def parse_arguments(argv: list[str] | None = None) -> CliOptions:
         masks=args.masks,
         follow_links=args.follow_links,
         file_format=file_format,
+        against=args.against,
+        min_agreement=args.min_agreement or 0.0,
     )
 
 
@@ -147,37 +137,6 @@ def _file_format(parser: argparse.ArgumentParser, args: argparse.Namespace, outp
 def _requested_format(args: argparse.Namespace, file_format: FileFormat) -> OutputFormat | None:
     """Return the format to request; None for PNG, from which a cutout on a background is drawn."""
     return file_format if file_format in ("jpeg", "webp") and not args.background else None
-
-
-def _check_combinations(parser: argparse.ArgumentParser, args: argparse.Namespace, output: Output) -> None:
-    """Exit if options contradict each other."""
-    if args.background and output != "cutout":
-        parser.error("--background requires --output cutout")
-    if args.contact_sheet and output == "json":
-        parser.error("--contact-sheet cannot be used with --output json, which gives no images")
-    if STDIN in args.photo and len(args.photo) > 1:
-        parser.error("- (standard input) must be the only photo")
-    if args.out == STDOUT and sys.stdout.isatty():
-        parser.error("refusing to write binary data to the terminal: use --out FILE, or redirect standard output")
-
-
-def _check_bucket(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Exit if a bucket is combined with files, or with options that apply to files only."""
-    uris = [source for source in args.photo if source.startswith("gs://")]
-    if not args.masks:
-        if uris:
-            parser.error(f"{uris[0]} requires --masks gs://BUCKET, the bucket for its masks")
-        return
-    if uris != args.photo or len(uris) > 1:
-        parser.error("--masks requires exactly one gs://BUCKET or gs://BUCKET/PREFIX")
-    try:
-        parse_gs_uri(args.photo[0])
-    except ValueError as error:
-        parser.error(str(error))
-    for name in NOT_FOR_BUCKETS:
-        if getattr(args, name):
-            option = "--class" if name == "class_name" else f"--{name.replace('_', '-')}"
-            parser.error(f"{option} cannot be used with a bucket, whose masks the function writes itself")
 
 
 def make_client(options: CliOptions, stop: threading.Event | None = None) -> Client:
@@ -198,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_request_options(parser)
     _add_file_options(parser)
+    _add_comparison_options(parser)
     _add_run_options(parser)
     return parser
 
@@ -248,10 +208,26 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         "--contact-sheet",
         type=argument_types.image_path,
         metavar="FILE",
-        help="write thumbnails of all results, 60 per sheet",
+        help="write thumbnails of all results, 60 per sheet; with --against, of the ten photos whose masks agree least",
     )
     group.add_argument("--log", type=argument_types.log_path, metavar="FILE", help="append one line of JSON per photo")
     group.add_argument("--show", action="store_true", help="open the result in an image viewer")
+
+
+def _add_comparison_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("comparison of two functions")
+    group.add_argument(
+        "--against",
+        type=argument_types.url,
+        metavar="URL",
+        help="compare the masks of --url with those of this function; no mask is written",
+    )
+    group.add_argument(
+        "--min-agreement",
+        type=argument_types.agreement,
+        metavar="0..1",
+        help="exit with code 3 if the mean intersection over union is lower",
+    )
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ import threading
 from ..errors import AuthError, ClientError, NotAllowed, ServerError, Unreachable
 from ..result import SegmentResult
 from ..retry import RETRYABLE_STATUSES
+from .agreement import ComparedResult
 from .arguments import CliOptions
 from .atomic_write import CannotWrite
 from .job import Outcome
@@ -46,7 +47,7 @@ class BatchState:
         self.stop = threading.Event()
         self.interrupted = False
         self.stop_reason: str | None = None
-        self.summary = Summary(total)
+        self.summary = Summary(total, resumable=options.against is None)
         self._log = RunLog(options.log)
         self._progress = ProgressBar(total, shown=not options.quiet)
         self.log_handler = ProgressLogHandler(self._progress)
@@ -96,6 +97,8 @@ class BatchState:
 def _done_line(outcome: Outcome) -> str:
     """Return the line to print for a photo that is done."""
     response = outcome.response
+    if isinstance(response, ComparedResult):
+        return f"IoU {response.agreement:.4f}  {outcome.job.name}"
     sent_wh = response.sent_wh if isinstance(response, SegmentResult) else None
     reduced = f" (sent as {sent_wh[0]} x {sent_wh[1]}, because it exceeds a limit)" if sent_wh else ""
     return f"{outcome.job.name} -> {outcome.job.destination}{reduced}"

@@ -78,9 +78,12 @@ def _draw_cell(sheet: Image.Image, entry: SheetEntry, left: int, top: int) -> No
         sheet.paste(result, (left + THUMB_PX + GAP_PX, top + THUMB_PX - result.height))
     except ClientError:
         draw.rectangle((left, top, left + CELL_WH[0], top + THUMB_PX), outline="grey")
-    # Pillow's built-in font has Latin letters only.
-    label = escape(entry.photo.name)[-LONGEST_LABEL_CHARS:].encode("latin-1", "replace").decode("latin-1")
-    draw.text((left, top + THUMB_PX + 1), label, fill="black", font=ImageFont.load_default())
+    draw.text((left, top + THUMB_PX + 1), label(entry.photo), fill="black", font=ImageFont.load_default())
+
+
+def label(photo: Path) -> str:
+    """Return the end of a photo's name in the letters of Pillow's built-in font, which has Latin ones only."""
+    return escape(photo.name)[-LONGEST_LABEL_CHARS:].encode("latin-1", "replace").decode("latin-1")
 
 
 def check_sheets(path: Path, photos: int) -> None:

@@ -10,6 +10,7 @@ import sys
 from PIL import Image
 
 from ..errors import ClientError, EnvironmentVariableError
+from .against import run_comparison
 from .arguments import parse_arguments
 from .backfill import run_backfill
 from .batch import INTERRUPTED, run_batch
@@ -25,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments without the program name; None for sys.argv.
 
     Returns:
-        The exit code: 0 if everything succeeded, 1 if anything failed, 2 for a usage error, 130 after Ctrl-C.
+        The exit code: 0 if everything succeeded, 1 if anything failed, 2 for a usage error, 3 if two functions agree
+        less than --min-agreement, 130 after Ctrl-C.
 
     Raises:
         SystemExit: With code 2, if the arguments are invalid; with code 0, after --help.
@@ -38,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     Image.MAX_IMAGE_PIXELS = None  # the photos are the user's own, so decompression bombs are not a concern
     _escape_unencodable_output()
     try:
+        if options.against is not None:
+            return run_comparison(options)
         if options.masks:
             return run_backfill(options)
         return run_batch(options) if is_batch(options.sources) else run_single(options)

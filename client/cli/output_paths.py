@@ -8,7 +8,8 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-from .arguments import STDIN, STDOUT, CliOptions
+from .argument_checks import STDIN, STDOUT
+from .arguments import CliOptions
 from .contact_sheet import check_sheets, existing_sheets
 from .file_format import EXTENSIONS, is_result_file
 from .find_photos import SourcePhoto, find_photos, is_pattern
@@ -88,13 +89,28 @@ def plan_batch(options: CliOptions) -> list[FileJob]:
     return jobs
 
 
+def plan_comparison(options: CliOptions) -> list[FileJob]:
+    """Return the jobs of a comparison of two functions, which write no files.
+
+    Raises:
+        UsageError: If --contact-sheet is the file of something else.
+    """
+    _check_contact_sheet(options, photos=1)
+    photos = find_photos(options.sources, _written_paths(options), options.follow_links)
+    return [FileJob(photo.path, None, refusal=_refusal(photo)) for photo in photos]
+
+
 def _batch_job(options: CliOptions, photo: SourcePhoto, name: str) -> FileJob:
     """Return the job of a photo, with a name for its output files."""
     folder = photo.path.parent if options.out is None else Path(options.out) / photo.folder
     destination = folder / _result_name(name, _suffix(options), _extension(options))
     compare = options.compare and options.compare / photo.folder / _result_name(name, "compare", ".png")
-    is_special = photo.path.exists() and not photo.path.is_file()
-    return FileJob(photo.path, destination, compare, "not a regular file" if is_special else None)
+    return FileJob(photo.path, destination, compare, _refusal(photo))
+
+
+def _refusal(photo: SourcePhoto) -> str | None:
+    """Return why a photo cannot be processed; None if there is no reason."""
+    return "not a regular file" if photo.path.exists() and not photo.path.is_file() else None
 
 
 def _full_name(photo: SourcePhoto) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import ServerError
+from ..response import ResponseMetadata
 from ..result import SegmentResult
+from .agreement import ComparedResult
 from .atomic_write import CannotWrite
 from .job import Outcome
 from .terminal import escape
@@ -74,21 +76,28 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
         "photo": outcome.job.name,
         "status": outcome.status,
     }
-    if outcome.status in ("done", "skipped"):
+    if outcome.status in ("done", "skipped") and not isinstance(response, ComparedResult):
         line["result"] = str(outcome.job.destination) if outcome.job.destination else None
     if response is not None:
-        line |= {
-            "size_wh": response.size_wh if isinstance(response, SegmentResult) else None,
-            "round_trip_ms": round(response.round_trip_ms, 1),
-            "server_timing_ms": response.server_timing_ms,
-            "model": response.model,
-            "cold_start": response.cold_start,
-            "tries": response.tries,
-        }
+        line |= {"size_wh": response.size_wh if isinstance(response, SegmentResult) else None, **_measured(response)}
         if isinstance(response, SegmentResult) and response.sent_wh:
             line["sent_wh"] = response.sent_wh
+    if isinstance(response, ComparedResult):
+        line["agreement"] = round(response.agreement, 6)
+        line["against"] = _measured(response.reference)
     if error is not None:
         line |= {"code": error.code, "detail": error.detail, "tries": error.tries}
         if isinstance(error, ServerError):
             line["http_status"] = error.status
     return line
+
+
+def _measured(response: ResponseMetadata) -> dict[str, Any]:
+    """Return what the log keeps of every response."""
+    return {
+        "round_trip_ms": round(response.round_trip_ms, 1),
+        "server_timing_ms": response.server_timing_ms,
+        "model": response.model,
+        "cold_start": response.cold_start,
+        "tries": response.tries,
+    }

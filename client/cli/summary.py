@@ -19,6 +19,7 @@ class Summary:
 
     Attributes:
         total: Number of photos in the run.
+        resumable: Whether the same command continues the run.
         done: Number of photos with a new result.
         skipped: Number of photos that had a result.
         failed: Number of photos that failed.
@@ -29,6 +30,7 @@ class Summary:
     """
 
     total: int
+    resumable: bool = True
     done: int = 0
     skipped: int = 0
     failed: int = 0
@@ -72,7 +74,8 @@ class Summary:
         """
         lines = [f"done {self.done}, skipped {self.skipped}, failed {self.failed}"]
         if self.remaining:
-            lines[0] += f", remaining {self.remaining} (run the same command to continue)"
+            hint = " (run the same command to continue)" if self.resumable else ""
+            lines[0] += f", remaining {self.remaining}{hint}"
         if self.round_trips_ms:
             p50, p95 = np.percentile(self.round_trips_ms, (50, 95), method="inverted_cdf")
             lines.append(

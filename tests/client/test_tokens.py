@@ -105,6 +105,20 @@ def test_a_token_from_gcloud_gives_access_to_a_private_function_and_is_cached(
     assert len(private.requests) == 2
 
 
+def test_each_of_two_compared_functions_gets_tokens_for_itself(
+    private: FakeFunction, gcloud: Gcloud, tmp_path: Path
+) -> None:
+    write_photo(tmp_path / "photo.png", 1)
+    token = "auth print-identity-token --quiet --audiences="
+    with running_fake() as old:
+        command = [str(tmp_path / "photo.png"), "--url", private.url, "--against", old.url, "--auth", "gcloud"]
+        assert main(command) == 0
+        assert set(gcloud.calls) == {f"{token}{private.url}", f"{token}{old.url}"}
+        assert all(SIGNATURE in request.headers["authorization"] for request in old.requests)
+        assert main([*command, "--audience", "https://example.com/new"]) == 0
+        assert set(gcloud.calls[-4:]) == {f"{token}https://example.com/new", f"{token}{old.url}"}
+
+
 def test_a_user_account_gets_a_token_without_an_audience(private: FakeFunction, gcloud: Gcloud) -> None:
     gcloud.set_account("user")
     with Client(private.url, auth="gcloud") as client:
@@ -211,6 +225,9 @@ def test_auto_without_a_token_logs_the_reason_once(gcloud: Gcloud, caplog: pytes
     ("url", "audience"),
     [
         ("https://segment-abc-ew.a.run.app/anything?x=1", "https://segment-abc-ew.a.run.app"),
+        ("https://candidate---segment-abc-ew.a.run.app", "https://segment-abc-ew.a.run.app"),
+        ("https://v-2---segment-12.europe-west1.run.app/?x", "https://segment-12.europe-west1.run.app"),
+        ("https://a---b.example.com", "https://a---b.example.com"),
         ("https://europe-west1-p.cloudfunctions.net/segment/", "https://europe-west1-p.cloudfunctions.net/segment"),
         ("http://localhost:8080", "http://localhost:8080"),
     ],

@@ -50,6 +50,14 @@ def test_a_folder_of_photos_becomes_a_folder_of_masks(server: str, folder: Path)
     assert len((folder / "log.jsonl").read_text().splitlines()) == 1
 
 
+def test_two_functions_are_compared(server: str, folder: Path) -> None:
+    (folder / "photos").mkdir()
+    (folder / "photo.jpg").rename(folder / "photos" / "cat.jpg")
+    command = block(CLIENT, "sh", "python -m client --url")
+    run(command.replace("https://NEW", server).replace("https://OLD", server), folder)
+    assert (folder / "worst.png").is_file()
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_commands_that_call_the_function_write_the_files_that_they_name(server: str, folder: Path) -> None:
     calls = [
@@ -179,6 +187,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
     r"(train|quantize) ": check_training,
     r"python -m (client gs://|benchmarks\.)": check_help,
     r"python -m (client photos? |client photo\.jpg$|client photo\.jpg --|model photo\.jpg$)": check_elsewhere,
+    r"python -m client --url": check_elsewhere,
     r"curl ": check_elsewhere,
     r"(python -m venv|\.venv/bin/)": check_elsewhere,
     r"\. \.venv-train/bin/activate$": check_elsewhere,

@@ -76,6 +76,8 @@ class FakeFunction:
         fail: Called with the number of each request, from 1, and the request; returns a Failure, or None for success.
         delay_s: Time to wait before each response, in seconds.
         classes: Number of classes in a mask.
+        bright: Grey value from which a pixel of a mask of two classes is white.
+        description: The answer to GET /.
         requests: All requests.
         masks_sent: Number of masks sent by SHA-256 of the photo.
         starts: Number of starts.
@@ -86,6 +88,8 @@ class FakeFunction:
         self.fail = fail or (lambda number, request: None)
         self.delay_s = delay_s
         self.classes = 2
+        self.bright = BRIGHT
+        self.description: dict[str, Any] = DESCRIPTION
         self.requests: list[ReceivedRequest] = []
         self.masks_sent: Counter[str] = Counter()
         self.starts = 1
@@ -201,12 +205,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def succeed(self, request: ReceivedRequest) -> None:
         if request.method == "GET":
-            self.send(200, "application/json", json.dumps(DESCRIPTION).encode(), {})
+            self.send(200, "application/json", json.dumps(self.server.fake.description).encode(), {})
             return
         output = request.query.get("output", "mask")
         file_format = request.query.get("format", "png")
         try:
-            body = render(request.body, output, self.server.fake.classes, file_format)
+            body = render(request.body, output, self.server.fake.classes, file_format, self.server.fake.bright)
         except OSError:
             self.send_problem(Failure(415, "not-a-photo", "the body is not a supported image"))
             return
@@ -239,7 +243,9 @@ def sha256(photo: bytes) -> str:
     return hashlib.sha256(photo).hexdigest()
 
 
-def render(photo: bytes, output: str = "mask", classes: int = 2, file_format: str = "png") -> bytes:
+def render(
+    photo: bytes, output: str = "mask", classes: int = 2, file_format: str = "png", bright: int = BRIGHT
+) -> bytes:
     """Return the output of the fake for a photo; its scores are the photo's brightness.
 
     Raises:
@@ -253,7 +259,7 @@ def render(photo: bytes, output: str = "mask", classes: int = 2, file_format: st
         return json.dumps({"size": list(grey.shape), "classes": [{"name": "bright", "share": share}]}).encode()
     image = Image.fromarray(grey)
     if output == "mask" and classes == 2:
-        image = image.point([0] * BRIGHT + [255] * (256 - BRIGHT), "1")
+        image = image.point([0] * bright + [255] * (256 - bright), "1")
     elif output == "mask":
         image = Image.fromarray(grey // (256 // classes)).convert("L")
         image.putpalette([value for n in range(classes) for value in (n * 20, 255 - n * 20, 99)])
