@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 LOCK_PINS := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve rehearse test lint coverage audit lock clean bench scale soak hostile train-setup train-test train-coverage families
+.PHONY: demo serve rehearse test lint coverage audit platforms lock clean bench scale soak hostile train-setup train-test train-coverage families
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m examples.demo $(PHOTO)
@@ -38,6 +38,13 @@ coverage: $(VENV)/test.stamp
 
 audit: $(VENV)/test.stamp
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.support.audit
+
+platforms: $(VENV)/test.stamp
+	for python in 3.11 3.12 3.13 3.14; do for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_34; do \
+		rm -rf build/platform && echo "Python $$python, $$platform" && \
+		$(BIN)/uv pip install --quiet --target build/platform --python-version $$python --python-platform $$platform \
+			--only-binary :all: --require-hashes -r requirements.txt || exit; \
+	done; done
 
 bench: $(VENV)/test.stamp
 	for name in cold latency load growth; do $(BIN)/python -m benchmarks.$$name $(BENCH) || exit; done

@@ -62,7 +62,9 @@ account_email() {
 
 # Complete the settings: an option, or else what is deployed, or else the default.
 complete_settings() {
-    : "${python:=${deployed_runtime#python}}" "${python:=311}"
+    [[ -n $python || $deployed_runtime != python311 ]] ||
+        info "$name stays on Python 3.11, which is deprecated from 2027-10-24; --python 313 updates it."
+    : "${python:=${deployed_runtime#python}}" "${python:=313}"
     : "${memory:=${deployed_memory:-1Gi}}" "${cpu:=${deployed_cpu:-1}}" "${timeout:=${deployed_timeout:-60}}"
     : "${concurrency:=${deployed_concurrency:-8}}" "${model:=$deployed_model}"
     : "${min_instances:=${deployed_min_instances:-0}}" "${max_instances:=${deployed_max_instances:-10}}"
@@ -71,7 +73,8 @@ complete_settings() {
 }
 
 check_settings() {
-    [[ $python = 31[123] ]] || problem "--python $python is not an available runtime" "use --python 311, 312 or 313"
+    [[ $python = 31[1-4] ]] ||
+        problem "--python $python is not an available runtime" "use --python 311, 312, 313 or 314"
     [[ $cpu =~ ^[0-9]*\.?[0-9]+$ ]] || fail "--cpu $cpu is not a number" "use --cpu 1, 2 or 0.5, for example"
     [[ $cpu != 0* && $cpu != .* || $concurrency = 1 ]] ||
         problem "with less than one CPU an instance handles one request at a time" "add --concurrency 1, or --cpu 1"

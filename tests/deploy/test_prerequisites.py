@@ -110,6 +110,34 @@ def test_a_dry_run_prints_the_commands_that_change_something_and_runs_none(cloud
     assert cloud.project.functions == {}
 
 
+@pytest.mark.parametrize(
+    ("deployed", "option", "runtime"),
+    [
+        ("", "", "python313"),
+        ("python311", "", "python311"),
+        ("python311", "314", "python314"),
+        ("", "311", "python311"),
+    ],
+)
+def test_a_first_deployment_runs_on_python_3_13_and_later_ones_keep_their_version(
+    cloud: FakeCloud, deployed: str, option: str, runtime: str
+) -> None:
+    if deployed:
+        build = {"runtime": deployed, "entryPoint": "run"}
+        cloud.project.functions["silhouette"] = {"state": "ACTIVE", "buildConfig": build, "serviceConfig": {}}
+    result = deploy(cloud, "--dry-run", SILHOUETTE_PYTHON=option)
+    assert result.exit_code == 0, result.output
+    assert f"--runtime {runtime} " in result.output
+    assert ("stays on Python 3.11, which is deprecated from 2027-10-24" in result.output) == (
+        deployed == runtime == "python311"
+    )
+
+
+def test_a_python_version_without_a_runtime_is_reported(cloud: FakeCloud) -> None:
+    result = deploy(cloud, "--python", "310")
+    assert_failed(result, "--python 310 is not an available runtime", "use --python 311, 312, 313 or 314")
+
+
 def test_status_and_rollback_need_a_deployed_function(cloud: FakeCloud) -> None:
     assert_failed(deploy(cloud, "--status"), "silhouette is not deployed", "./deploy.sh --project my-project")
     assert_failed(deploy(cloud, "--rollback"), "there is no revision before the first", "--status")
@@ -151,4 +179,4 @@ def test_the_help_describes_every_option(cloud: FakeCloud) -> None:
 def test_options_can_be_set_as_environment_variables(cloud: FakeCloud) -> None:
     result = deploy(cloud, SILHOUETTE_DELETE="yes", SILHOUETTE_NAME="other-name")
     assert "nothing was deleted" in result.output
-    assert PYTHON in ("311", "312", "313")
+    assert PYTHON in ("311", "312", "313", "314")

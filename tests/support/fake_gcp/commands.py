@@ -32,16 +32,17 @@ class CommandResult:
 
 
 def deploy(cloud: FakeCloud, *options: str, root: Path = ROOT, **environment: str) -> CommandResult:
-    """Run deploy.sh against a fake cloud, with the Python version of the tests.
+    """Run deploy.sh against a fake cloud, with the Python version of the tests unless an option names another.
 
     Args:
         cloud: The fake cloud.
-        *options: Options of deploy.sh besides --project and --python.
+        *options: Options of deploy.sh besides --project.
         root: The directory that is deployed.
-        **environment: Additional environment variables.
+        **environment: Additional environment variables; an empty SILHOUETTE_PYTHON leaves the version to deploy.sh.
     """
-    command = [str(root / "deploy.sh"), "--project", cloud.project.id, "--python", PYTHON, *options]
-    env = cloud.environment() | {"VIRTUAL_ENV": sys.prefix, "PROPAGATION_WAIT_S": "0"} | environment
+    command = [str(root / "deploy.sh"), "--project", cloud.project.id, *options]
+    variables = {"VIRTUAL_ENV": sys.prefix, "PROPAGATION_WAIT_S": "0", "SILHOUETTE_PYTHON": PYTHON}
+    env = cloud.environment() | variables | environment
     process = subprocess.run(
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

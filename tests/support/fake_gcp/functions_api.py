@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOCATION = r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)"
 NAME = r"(?P<name>[^/:]+)"
-RUNTIMES = ("python311", "python312", "python313")
+RUNTIMES = ("python311", "python312", "python313", "python314")
 OPERATION_POLL_S = 2.0
 SERVICE_DEFAULTS: Json = {"timeoutSeconds": 60, "maxInstanceRequestConcurrency": 1, "ingressSettings": "ALLOW_ALL"}
 
