@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 import zlib
+from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
 import flask
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
@@ -96,32 +97,90 @@ def _gunzip(body: bytes, limit_bytes: int) -> bytes:
 def _read_chunks(request: flask.Request, timeout_s: float) -> Iterator[bytes]:
     """Yield the body in chunks, to its end.
 
-    A read blocks until it has all the bytes it asked for, however slowly they arrive. After the timeout, a timer shuts
-    down the receiving side of the socket, which ends the read.
+    A read blocks until it has all the bytes it asked for, however slowly they arrive. After the timeout, the receiving
+    side of the socket is shut down, which ends the read.
     """
-    connection: Any = request.environ.get("gunicorn.socket")  # None under Flask's test client
-    timed_out = threading.Event()
-
-    def stop_receiving() -> None:
-        timed_out.set()
-        with contextlib.suppress(OSError):  # the client has closed the connection
-            connection.shutdown(socket.SHUT_RD)
-
-    timer = threading.Timer(timeout_s, stop_receiving)
-    timer.daemon = True
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")  # None under Flask's test client
+    upload = _Upload(connection, time.monotonic() + timeout_s)
     if connection:
-        timer.start()
+        _watchdog.watch(upload)
     size = 0
     try:
         while chunk := request.stream.read(CHUNK_BYTES):
             size += len(chunk)
             yield chunk
     except Exception as error:  # gunicorn raises errors of its own, all caused by the client
-        if not timed_out.is_set():
+        if not upload.timed_out:
             raise BadRequest("the body is incomplete or malformed") from error
     finally:
-        timer.cancel()
-    if timed_out.is_set():
+        upload.finish()
+    if upload.timed_out:
         raise UploadTooSlow(f"the upload took longer than {timeout_s:g} s")
     if size < (request.content_length or 0):
         raise BadRequest(f"the body has {size} bytes, but Content-Length is {request.content_length}")
+
+
+class _Upload:
+    """A body that is being received.
+
+    Attributes:
+        deadline: Time of `time.monotonic` until which it must have arrived.
+        has_ended: Whether it has arrived, cannot be read, or was stopped.
+        timed_out: Whether it was stopped.
+    """
+
+    def __init__(self, connection: socket.socket | None, deadline: float) -> None:
+        self.deadline = deadline
+        self.has_ended = self.timed_out = False
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def finish(self) -> None:
+        """Release the connection, which may be used for the next request from now on."""
+        with self._lock:
+            self.has_ended, self._connection = True, None
+
+    def stop(self) -> None:
+        """End the reads of a body that has not ended yet."""
+        with self._lock:
+            if self.has_ended or self._connection is None:
+                return
+            self.has_ended = self.timed_out = True
+            with contextlib.suppress(OSError):  # the client has closed the connection
+                self._connection.shutdown(socket.SHUT_RD)
+
+
+class _Watchdog:
+    """Stops the uploads that do not end in time. One thread watches all: a timer for each took 42 us.
+
+    All uploads have the same timeout, so that they reach their deadlines in the order in which they began.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the two attributes below
+        self._uploads: deque[_Upload] = deque()  # also those that have ended before their deadline
+        self._is_running = False
+
+    def watch(self, upload: _Upload) -> None:
+        with self._lock:
+            self._uploads.append(upload)
+            must_start = not self._is_running
+            self._is_running = True
+        if must_start:
+            threading.Thread(target=self._run, name="upload watchdog", daemon=True).start()
+
+    def _run(self) -> None:
+        """Stop each upload at its deadline; end when none is left. Uploads that end in time do not wake the thread."""
+        while True:
+            with self._lock:
+                while self._uploads and self._uploads[0].has_ended:
+                    self._uploads.popleft()
+                if not self._uploads:
+                    self._is_running = False
+                    return
+                upload = self._uploads[0]
+            time.sleep(max(0.0, upload.deadline - time.monotonic()))
+            upload.stop()
+
+
+_watchdog = _Watchdog()

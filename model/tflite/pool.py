@@ -1,13 +1,15 @@
 """A pool of interpreters: each request borrows one for itself.
 
 An interpreter is not thread-safe, and two threads inside one are slower than one on a busy machine: so each has
-one thread, and as many requests run at once as there are interpreters.
+one thread, and as many requests run at once as there are interpreters. Requests that wait are served in the order in
+which they arrived: an interpreter that becomes idle is handed to the first of them, so that no later one can take it.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -35,9 +37,10 @@ class InterpreterPool:
         """
         self._create = partial(runtime.create_interpreter, probed.file, probed.input_shape, xnnpack=probed.xnnpack)
         self._output_index = probed.output.index
-        self._idle: queue.LifoQueue[Interpreter] = queue.LifoQueue()  # last in, first out: reuse the warmest caches
-        self._idle.put(probed.interpreter)
-        self._missing = threading.Semaphore(size - 1)  # interpreters that do not exist: not created yet, or failed
+        self._lock = threading.Lock()  # guards the three attributes below
+        self._idle: list[Interpreter] = [probed.interpreter]  # the last one returned is lent first: its caches are warm
+        self._waiting: deque[queue.SimpleQueue[Interpreter]] = deque()  # empty while an interpreter is idle
+        self._missing = size - 1  # interpreters that do not exist: not created yet, or failed
 
     @contextmanager
     def borrow(self, wait_limit_s: float) -> Iterator[Interpreter]:
@@ -59,7 +62,7 @@ class InterpreterPool:
             raise
         finally:
             if interpreter is not None:
-                self._idle.put(interpreter)
+                self._hand_over(interpreter)
 
     def run(self, interpreter: Interpreter, tensor: Tensor) -> Tensor:
         """Run the model once.
@@ -87,16 +90,31 @@ class InterpreterPool:
         return output
 
     def _acquire(self, wait_limit_s: float) -> Interpreter:
+        turn: queue.SimpleQueue[Interpreter] = queue.SimpleQueue()
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            self._waiting.append(turn)
+            may_create = self._missing > 0
+            self._missing -= may_create
+        if may_create and (interpreter := self._try_create()) is not None:
+            self._hand_over(interpreter)  # to this request, unless others have waited longer
         try:
-            return self._idle.get_nowait()
+            return turn.get(timeout=wait_limit_s)
         except queue.Empty:
-            pass
-        if self._missing.acquire(blocking=False) and (interpreter := self._try_create()) is not None:
-            return interpreter
-        try:
-            return self._idle.get(timeout=wait_limit_s)
-        except queue.Empty:
-            raise Busy("too many photos at once; try again in a moment") from None
+            with self._lock:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                    raise Busy("too many photos at once; try again in a moment") from None
+            return turn.get()  # handed over just after the limit
+
+    def _hand_over(self, interpreter: Interpreter) -> None:
+        """Hand an interpreter to the request that has waited longest, or keep it idle if none waits."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().put(interpreter)
+            else:
+                self._idle.append(interpreter)
 
     def _try_create(self) -> Interpreter | None:
         """Create an interpreter; return None, and count it as missing, if the memory does not suffice for it.
@@ -106,6 +124,7 @@ class InterpreterPool:
         try:
             interpreter, _ = self._create()
         except (ModelRejected, MemoryError):
-            self._missing.release()
+            with self._lock:
+                self._missing += 1
             return None
         return interpreter

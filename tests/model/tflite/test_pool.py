@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Never
@@ -68,6 +69,74 @@ def test_a_waiting_request_gets_the_interpreter_that_becomes_idle() -> None:
         waiter.start()
     waiter.join(30)
     assert borrowed.is_set()
+
+
+def start_waiting(pool: InterpreterPool, name: str, order: list[str], waiting: int) -> threading.Thread:
+    """Start a thread that borrows an interpreter and appends its name to `order`, and return once it waits."""
+
+    def borrow() -> None:
+        with pool.borrow(30):
+            order.append(name)
+
+    thread = threading.Thread(target=borrow)
+    thread.start()
+    while len(pool._waiting) < waiting:
+        time.sleep(0.001)
+    return thread
+
+
+def test_waiting_requests_are_served_in_the_order_of_their_arrival() -> None:
+    pool, order = InterpreterPool(probe(BUNDLED_MODEL), 1), list[str]()
+    names = [f"request {number}" for number in range(6)]
+    with pool.borrow(0):
+        threads = [start_waiting(pool, name, order, number) for number, name in enumerate(names, 1)]
+    for thread in threads:
+        thread.join(30)
+    assert order == names
+
+
+def test_a_new_request_cannot_overtake_a_waiting_one() -> None:
+    """The thread that returned the interpreter asks for one again before the waiting thread has run."""
+    pool = InterpreterPool(probe(BUNDLED_MODEL), 1)
+    for _ in range(50):
+        order: list[str] = []
+        with pool.borrow(0):
+            thread = start_waiting(pool, "waiting", order, 1)
+        with pool.borrow(30):
+            order.append("new")
+        thread.join(30)
+        assert order == ["waiting", "new"]
+
+
+def test_a_request_whose_interpreter_is_created_does_not_overtake_a_waiting_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool, order = InterpreterPool(probe(BUNDLED_MODEL), 2), list[str]()
+
+    def fail(*_: object, **__: object) -> Never:
+        raise MemoryError
+
+    with pool.borrow(0):
+        with monkeypatch.context() as patch:
+            patch.setattr(pool, "_create", fail)
+            waiting = start_waiting(pool, "waiting", order, 1)
+            while pool._missing == 0:
+                time.sleep(0.001)
+        with pool.borrow(30):  # creates the second interpreter, which goes to the waiting request first
+            order.append("new")
+        waiting.join(30)
+    assert order == ["waiting", "new"]
+
+
+def test_a_request_that_gave_up_does_not_keep_its_place() -> None:
+    pool, order = InterpreterPool(probe(BUNDLED_MODEL), 1), list[str]()
+    with pool.borrow(0):
+        with pytest.raises(Busy), pool.borrow(0.01):
+            pass
+        waiting = start_waiting(pool, "waiting", order, 1)
+    waiting.join(30)
+    with pool.borrow(0):
+        assert order == ["waiting"]
 
 
 def test_an_interpreter_that_failed_is_replaced() -> None:
