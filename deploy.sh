@@ -78,6 +78,11 @@ check_settings() {
     [[ $cpu =~ ^[0-9]*\.?[0-9]+$ ]] || fail "--cpu $cpu is not a number" "use --cpu 1, 2 or 0.5, for example"
     [[ $cpu != 0* && $cpu != .* || $concurrency = 1 ]] ||
         problem "with less than one CPU an instance handles one request at a time" "add --concurrency 1, or --cpu 1"
+    [[ -z $photos || $timeout =~ ^[0-9]+s?$ ]] ||
+        fail "--timeout $timeout is not a number of seconds" "use --timeout 60, for example"
+    [[ -z $photos || ${timeout%s} -le 600 ]] ||
+        problem "with --timeout $timeout, a photo of $photos may be processed twice at once: Pub/Sub waits at most 600 s \
+for an answer, and then delivers the photo again" "use --timeout 600 or less with --photos"
 }
 
 print_report() {
@@ -88,7 +93,8 @@ print_report() {
     info "  delete     $this_command --delete"
     print_bucket_report
     info ""
-    awk -v cpu="$cpu" -v memory="$memory" -v ready="$min_instances" -f deploy/cost.awk
+    awk -v region="$region" -v cpu="$cpu" -v memory="$memory" -v ready="$min_instances" -f deploy/cost.awk \
+        deploy/prices.tsv
 }
 
 deploy() {

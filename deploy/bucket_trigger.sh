@@ -143,9 +143,8 @@ pubsub_account() { echo "service-$project_number@gcp-sa-pubsub.iam.gserviceaccou
 # next deployment that everything before is complete.
 connect_trigger() {
     [ -n "$photos" ] || return 0
-    local ack_deadline=${timeout%s} # Pub/Sub accepts 10 to 600 seconds.
+    local ack_deadline=${timeout%s} # Pub/Sub accepts 10 to 600 seconds; check_settings refuses more.
     [ "$ack_deadline" -ge 10 ] || ack_deadline=10
-    [ "$ack_deadline" -le 600 ] || ack_deadline=600
     [[ -n $subscription && -n $deployed_photos ]] ||
         grant "$events_account" run.invoker run services add-iam-policy-binding "$name" "${location[@]}"
     [ -n "$subscription" ] || create_trigger

@@ -298,29 +298,60 @@ def test_the_cost_equals_a_calculation_by_hand() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("awk"), reason="awk is not installed")
-@pytest.mark.parametrize(("cpu", "memory_gib", "ready"), [(1, 1, 0), (4, 8, 0), (2, 0.5, 3)])
-def test_the_costs_are_those_that_a_deployment_prints(cpu: int, memory_gib: float, ready: int) -> None:
-    sizes = ["-v", f"cpu={cpu}", "-v", f"memory={memory_gib * 1024:g}Mi", "-v", f"ready={ready}"]
-    printed = subprocess.run(
-        ["awk", *sizes, "-f", ROOT / "deploy" / "cost.awk"], capture_output=True, text=True, check=True
-    ).stdout
-    rows = re.findall(r"(\d+) photos +\$([\d.]+)", printed)
-    assert [photos for photos, _ in rows] == ["0", "10000", "1000000"]
-    for photos, dollars in rows:
-        count = int(photos)
+@pytest.mark.parametrize("region", ["europe-west1", "europe-west3"])
+@pytest.mark.parametrize(
+    ("cpu", "memory_gib", "ready"), [(1, 1, 0), (4, 8, 0), (2, 0.5, 3), (0.5, 1, 0), (0.1, 0.5, 0)]
+)
+def test_the_costs_are_those_that_a_deployment_prints(cpu: float, memory_gib: float, ready: int, region: str) -> None:
+    slower = 1 / min(cpu, 1)
+    for count, dollars in printed_costs(region, cpu, f"{memory_gib * 1024:g}Mi", ready).items():
         values = changed(function={"cpus": cpu, "memory_gib": memory_gib})
-        billed_s = count * (0.2 + (0 if ready else 0.03))
+        values["price"] |= {name: fact["value"] for name, fact in inputs.prices(region).items()}
+        billed_s = count * (0.2 + (0 if ready else 0.03)) * slower
         costs = plan.usd(values, billed_s, count, ready_s=ready * 30 * 86400, free_tier=True)
-        assert costs["instances"] + costs["requests"] == pytest.approx(float(dollars), abs=0.0051)
+        assert costs["instances"] + costs["requests"] == pytest.approx(dollars, abs=0.0051)
 
 
-def test_the_prices_of_a_deployment_are_those_of_the_inputs() -> None:
-    """The comparison of the sums misses some numbers, for instance within the free tier; this compares the text."""
-    awk = (ROOT / "deploy" / "cost.awk").read_text()
-    printed = {float(number) for number in re.findall(r"0\.00000\d+|0\.0000\d+|\d{6,}", awk)} - {1_000_000}
-    price = INPUTS["price"]
-    known = {price[name] for name in ("cpu_s", "gib_s", "idle_s", "request")}
-    assert printed == known | {price[f"free_{name}"] for name in ("cpu_s", "gib_s", "requests")}
+def printed_costs(region: str, cpu: float, memory: str, ready: int = 0) -> dict[int, float]:
+    """Return the dollars that deploy/cost.awk prints, by the number of photos."""
+    rows = re.findall(r"(\d+) photos +\$([\d.]+)", cost_report(region, cpu, memory, ready))
+    assert [photos for photos, _ in rows] == ["0", "10000", "1000000"]
+    return {int(photos): float(dollars) for photos, dollars in rows}
+
+
+def cost_report(region: str, cpu: float = 1, memory: str = "1Gi", ready: int = 0) -> str:
+    variables = {"region": region, "cpu": cpu, "memory": memory, "ready": ready}
+    options = [part for name, value in variables.items() for part in ("-v", f"{name}={value}")]
+    command = ["awk", *options, "-f", str(ROOT / "deploy" / "cost.awk"), str(inputs.PRICES)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(not shutil.which("awk"), reason="awk is not installed")
+def test_half_a_cpu_takes_twice_as_long_and_saves_nothing() -> None:
+    half, one = (printed_costs("europe-west1", cpu, "1Gi")[1_000_000] for cpu in (0.5, 1))
+    assert half >= one > 1
+
+
+@pytest.mark.skipif(not shutil.which("awk"), reason="awk is not installed")
+def test_the_cost_names_the_tier_of_the_region_and_the_date_of_the_prices() -> None:
+    dates = {fact["date"] for fact in inputs.prices("europe-west1").values()}
+    assert f"europe-west1, at Cloud Run's tier 1 prices as of {min(dates)}" in cost_report("europe-west1")
+    assert "in asia-south1, at Cloud Run's tier 2 prices" in cost_report("asia-south1")
+    assert printed_costs("asia-south1", 1, "1Gi")[1_000_000] > printed_costs("europe-west1", 1, "1Gi")[1_000_000]
+
+
+@pytest.mark.skipif(not shutil.which("awk"), reason="awk is not installed")
+def test_a_region_of_unknown_tier_is_priced_as_the_dearer_one_and_said_so() -> None:
+    report = cost_report("moon-west1")
+    assert "The price tier of moon-west1 is not in deploy/prices.tsv; tier 2" in report
+    assert printed_costs("moon-west1", 1, "1Gi") == printed_costs("asia-south1", 1, "1Gi")
+    with pytest.raises(ValueError, match="moon-west1"):
+        inputs.prices("moon-west1")
+
+
+def test_prices_are_in_one_table_only() -> None:
+    assert not re.search(r"0\.0000\d+|\d{6,}", (ROOT / "deploy" / "cost.awk").read_text().replace("1000000", ""))
+    assert not re.search(r"^(cpu_s|gib_s|idle_s|request|free_\w+) =", inputs.FILE.read_text().split("[price]")[1], re.M)
 
 
 def test_every_input_has_a_source_and_a_date() -> None:

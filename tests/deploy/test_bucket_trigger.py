@@ -146,6 +146,19 @@ def test_invalid_bucket_options_are_reported_without_any_request(
     assert cloud.requests == []
 
 
+@pytest.mark.parametrize(
+    ("timeout", "message"), [("601", "may be processed twice at once"), ("10m", "not a number of seconds")]
+)
+def test_a_timeout_after_which_a_photo_is_delivered_again_is_refused(
+    cloud: FakeCloud, timeout: str, message: str
+) -> None:
+    assert_failed(deploy(cloud, *BUCKETS, "--timeout", timeout), message, "use --timeout")
+
+
+def test_a_timeout_of_ten_minutes_is_accepted_with_a_bucket(cloud: FakeCloud) -> None:
+    assert "--timeout" not in deploy(cloud, *BUCKETS, "--timeout", "600s", "--dry-run").output.split("would run")[0]
+
+
 def test_missing_buckets_and_apis_are_reported_before_anything_is_changed(cloud: FakeCloud) -> None:
     result = deploy(cloud, *BUCKETS)
     assert_failed(

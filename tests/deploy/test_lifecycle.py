@@ -56,6 +56,7 @@ def test_the_first_deployment_creates_everything_and_prints_the_next_commands(
     assert cloud.project.apis >= APIS
     assert first.function["serviceConfig"]["serviceAccountEmail"] == ACCOUNT
     assert f"Deployed and tested: {first.function['url']}" in output
+    assert "Cost of a month in europe-west1, at Cloud Run's tier 1 prices as of 20" in output
     assert "--status" in output
     assert "--delete" in output
     assert "--rollback" not in output
