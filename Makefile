@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV ?= .venv
 TRAIN_VENV ?= .venv-train
 FAMILIES_VENV ?= .venv-families
+ROADS_VENV ?= .venv-roads
+ROADS_PYTHON ?= python3.13
 PHOTO ?= client/web/sample.jpg
 PORT ?= 8080
 BIN := $(VENV)/bin
 LOCK_PINS := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
-.PHONY: demo serve rehearse test lint coverage audit platforms lock clean bench scale soak hostile train-setup train-test train-coverage families
+.PHONY: demo serve rehearse test lint coverage audit platforms lock clean bench scale soak hostile train-setup train-test train-coverage families roads
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m examples.demo $(PHOTO)
@@ -72,13 +74,18 @@ train-coverage: $(TRAIN_VENV)/test.stamp
 families: $(FAMILIES_VENV)/families.stamp
 	$(FAMILIES_VENV)/bin/python -m tests.training.families --out tests/training/families $(FAMILIES)
 
+roads: $(ROADS_VENV)/roads.stamp
+	$(ROADS_VENV)/bin/python -m pytest --confcutdir tests/roads tests/roads
+
 lock: $(VENV)/test.stamp
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) client/requirements.in --constraint requirements.txt --output-file client/requirements.txt
 	$(LOCK) tests/requirements.in --constraint requirements.txt --constraint client/requirements.txt --output-file tests/requirements.txt
+	for name in lambda azure; do $(LOCK) --no-deps deploy/$$name/requirements.in --constraint requirements.txt --output-file deploy/$$name/requirements.txt || exit; done
 	$(LOCK) model/training/requirements.in --output-file model/training/requirements.txt
 	$(LOCK) tests/training/requirements.in --constraint model/training/requirements.txt --output-file tests/training/requirements.txt
 	$(LOCK) tests/training/families/requirements.in --constraint model/training/requirements.txt --output-file tests/training/families/requirements.txt
+	$(LOCK) tests/roads/requirements.in --output-file tests/roads/requirements.txt
 	for name in ok naive litserve; do $(LOCK_PINS) benchmarks/competitors/$$name/requirements.in --constraint requirements.txt --output-file benchmarks/competitors/$$name/requirements.txt || exit; done
 	$(LOCK_PINS) benchmarks/competitors/flask_tensorflow/requirements.in --output-file benchmarks/competitors/flask_tensorflow/requirements.txt
 	$(LOCK) benchmarks/report/requirements.in --output-file benchmarks/report/requirements.txt
@@ -109,4 +116,9 @@ $(TRAIN_VENV)/test.stamp: $(TRAIN_VENV)/train.stamp tests/training/requirements.
 $(FAMILIES_VENV)/families.stamp: tests/training/families/requirements.txt
 	test -x $(FAMILIES_VENV)/bin/python || $(PYTHON) -m venv $(FAMILIES_VENV)
 	$(FAMILIES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/training/families/requirements.txt
+	touch $@
+
+$(ROADS_VENV)/roads.stamp: tests/roads/requirements.txt
+	test -x $(ROADS_VENV)/bin/python || $(ROADS_PYTHON) -m venv $(ROADS_VENV)
+	$(ROADS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/roads/requirements.txt
 	touch $@

@@ -106,7 +106,7 @@ def segment(request: flask.Request) -> flask.Response:
     values = request_options.option_values(request.args.items(multi=True), content.options, request.accept_mimetypes)
     options = Options.parse(values, segmenter.card)
     result = segmenter.segment(content.photo, options)
-    response_size.check(len(result.body), options)
+    response_size.check(len(result.body), settings.max_response_bytes, options)
     response = flask.Response(result.body, content_type=result.content_type, headers=base_headers())
     width, height = result.photo_wh
     return add_timings(response, result.stages_ms, photo={"width": width, "height": height})
@@ -136,7 +136,7 @@ def predict(request: flask.Request) -> flask.Response:
     body = request_body.read_body(request, settings.max_upload_bytes, settings.request_timeout_s)
     photo = upload.parse(body, request.mimetype, request.mimetype_params).photo
     response = json_response({"result": segmenter.raw_output(photo).tolist()})
-    response_size.check(response.calculate_content_length() or 0)
+    response_size.check(response.calculate_content_length() or 0, settings.max_response_bytes)
     return response
 
 
@@ -149,7 +149,7 @@ def describe(_: flask.Request) -> flask.Response:
         "options": OPTION_NAMES,
         "limits": {
             "upload_bytes": settings.max_upload_bytes,
-            "response_bytes": response_size.MAX_RESPONSE_BYTES,
+            "response_bytes": settings.max_response_bytes,
             "pixels": settings.max_pixels,
             "pixels_by_format": decode.pixel_limits(settings.max_pixels),
         },

@@ -11,11 +11,11 @@ from model.options import PHOTO_OUTPUTS, SHOWN_CHARS
 
 # Query parameters of what is in front of the function: API Gateway's and Cloud Endpoints' API keys, the standard
 # parameters of Google's APIs (https://cloud.google.com/apis/docs/system-parameters), Pub/Sub's and Eventarc's push
-# endpoints, and Identity-Aware Proxy.
+# endpoints, Identity-Aware Proxy, and the access keys of Azure Functions.
 PLATFORM_NAMES = frozenset(
     {
         *("key", "api_key", "access_token", "oauth_token", "token", "quotaUser", "userIp", "prettyPrint", "alt"),
-        *("fields", "callback", "$.xgafv", "__GCP_CloudEventsMode", "gcp-iap-mode", "authuser"),
+        *("fields", "callback", "$.xgafv", "__GCP_CloudEventsMode", "gcp-iap-mode", "authuser", "code", "clientId"),
     }
 )
 FORMAT_OF_MEDIA_TYPE = {"image/png": "png", "image/webp": "webp", "image/jpeg": "jpeg"}  # the first is the default

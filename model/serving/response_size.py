@@ -5,21 +5,21 @@ from __future__ import annotations
 from model.errors import ResponseTooLarge
 from model.options import PHOTO_OUTPUTS, Options
 
-MAX_RESPONSE_BYTES = 32 * 2**20  # https://cloud.google.com/run/quotas
 SMALLER_FORMATS = {"png": ["format=webp", "format=jpeg"], "webp": ["format=jpeg"], "jpeg": []}
 
 
-def check(size: int, options: Options | None = None) -> None:
+def check(size: int, limit_bytes: int, options: Options | None = None) -> None:
     """Refuse a response that is too large.
 
     Args:
         size: Bytes of the response's body.
+        limit_bytes: The limit.
         options: The request's options; None if the route has none.
 
     Raises:
         ResponseTooLarge: If it is too large; the message names the options that help.
     """
-    if size <= MAX_RESPONSE_BYTES:
+    if size <= limit_bytes:
         return
     advice = []
     if options and options.output in PHOTO_OUTPUTS:
@@ -27,4 +27,4 @@ def check(size: int, options: Options | None = None) -> None:
     if options and options.size != "model":
         advice.append("size=model")
     remedy = f"ask for {' or '.join(advice)}" if advice else "send a smaller photo"
-    raise ResponseTooLarge(f"the output has {size} bytes, more than the limit of {MAX_RESPONSE_BYTES}; {remedy}")
+    raise ResponseTooLarge(f"the output has {size} bytes, more than the limit of {limit_bytes}; {remedy}")

@@ -32,6 +32,7 @@ class Settings:
         k_revision: Name of the revision, set by Cloud Run.
         photo_buckets: Buckets whose events are handled; empty if masks are made on request only.
         mask_bucket: Bucket for the masks of those photos.
+        max_response_bytes: Largest body of a response.
     """
 
     model_uri: str = str(BUNDLED_MODEL)
@@ -48,6 +49,7 @@ class Settings:
     k_revision: str = ""
     photo_buckets: tuple[str, ...] = ()
     mask_bucket: str = ""
+    max_response_bytes: int = 32 * 2**20  # https://cloud.google.com/run/quotas
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -75,6 +77,7 @@ class Settings:
             k_revision=env.get("K_REVISION", cls.k_revision),
             photo_buckets=photo_buckets,
             mask_bucket=mask_bucket,
+            max_response_bytes=_positive(env, "MAX_RESPONSE_BYTES", cls.max_response_bytes, int),
         )
 
 

@@ -175,6 +175,17 @@ def check_gcloud(command: str) -> None:
     subprocess.run([*group.split(), "--help"], capture_output=True, check=True)
 
 
+def check_files(command: str) -> None:
+    """Check the files that a command for another platform names: its tool is not installed here."""
+    for word in shlex.split(command):
+        if re.match(r"(/opt/silhouette/)?(deploy/|model/|main\.py|requirements\.txt)", word):
+            assert (ROOT / word.removeprefix("/opt/silhouette/")).is_file() or word.endswith("/model"), word
+        if word.startswith("build/"):
+            platform = re.fullmatch(r"build/silhouette-(lambda|azure)\.zip", word)
+            assert platform
+            assert f"deploy.bundle {platform[1]}" in (ROOT / "docs" / "other-platforms.md").read_text()
+
+
 def check_elsewhere(command: str) -> None:
     """Check nothing: a test above runs this very line."""
 
@@ -188,7 +199,10 @@ CHECKS: dict[str, Callable[[str], None]] = {
     r"python -m (client gs://|benchmarks\.)": check_help,
     r"python -m (client photos? |client photo\.jpg$|client photo\.jpg --|model photo\.jpg$)": check_elsewhere,
     r"python -m client --url": check_elsewhere,
-    r"curl ": check_elsewhere,
+    r"python -m deploy\.bundle ": check_help,
+    r"(sam|az|pack|kubectl|sudo) ": check_files,
+    r"(curl --aws-sigv4 |python -m pip install uv$)": check_files,
+    r"curl (?!--aws)": check_elsewhere,
     r"(python -m venv|\.venv/bin/)": check_elsewhere,
     r"\. \.venv-train/bin/activate$": check_elsewhere,
 }

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.raw_http import connect
 
-NAMES = ["key", "api_key", "access_token", "quotaUser", "prettyPrint", "alt", "token", "__GCP_CloudEventsMode"]
+NAMES = ["key", "api_key", "access_token", "quotaUser", "prettyPrint", "alt", "token", "__GCP_CloudEventsMode", "code"]
 
 
 @pytest.mark.parametrize("name", NAMES)

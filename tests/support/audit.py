@@ -13,7 +13,10 @@ from typing import Any
 
 from tests.support.paths import ROOT
 
-LOCK_FILES = ("requirements.txt", "client/requirements.txt")
+LOCK_FILES = (
+    *("requirements.txt", "client/requirements.txt"),
+    *("deploy/lambda/requirements.txt", "deploy/azure/requirements.txt"),
+)
 PIP_AUDIT = ("pip-audit", "--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json")
 
 

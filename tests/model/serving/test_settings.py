@@ -27,9 +27,10 @@ def test_each_setting_is_read_from_the_variable_of_its_name() -> None:
         "K_REVISION": "pets-00001",
         "PHOTO_BUCKETS": "in-1, in-2",
         "MASK_BUCKET": "out",
+        "MAX_RESPONSE_BYTES": "3000",
     }
     origins = "https://example.com", "https://example.org"
-    names = "project", "pets", "pets-00001", ("in-1", "in-2"), "out"
+    names = "project", "pets", "pets-00001", ("in-1", "in-2"), "out", 3000
     assert Settings.from_env(env) == Settings("other.tflite", 3, 1.5, 2.5, 1000, 2000, "ab" * 32, 7.0, origins, *names)
 
 

@@ -1,0 +1,1 @@
+"""Deployment: deploy.sh for Google Cloud, and the bundles and manifests for other platforms."""
