@@ -86,10 +86,10 @@ def install_packages(folder: Path, machine: str) -> None:
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if not uv:
         sys.exit("uv is not installed: python -m pip install uv")
-    command = [uv, "pip", "install", "--quiet", "--target", folder, "--only-binary", ":all:", "--require-hashes"]
+    command = [uv, "pip", "install", "--quiet", "--target", str(folder), "--only-binary", ":all:", "--require-hashes"]
     command += ["--python-version", PYTHON_VERSION, "--python-platform", f"{machine}-{GLIBC}"]
     for name in ("requirements.txt", "deploy/lambda/requirements.txt"):
-        command += ["-r", ROOT / name]
+        command += ["-r", str(ROOT / name)]
     if subprocess.run(command).returncode:
         sys.exit("the packages cannot be installed: see the message above")
     for path in [path for pattern in UNUSED for path in folder.glob(pattern)]:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +17,19 @@ import httpx
 import pytest
 
 from client import Client
-from deploy import bundle
 from tests.support.function_process import free_port
 from tests.support.paths import ROOT, SAMPLE
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle, unzipped."""
+    """The archive that a user builds, unzipped as Azure does."""
     folder = tmp_path_factory.mktemp("azure")
-    bundle.stage_azure(folder)
-    return folder
+    command = [sys.executable, "-m", "deploy.bundle", "azure", "--out", str(folder / "azure.zip")]
+    subprocess.run(command, cwd=ROOT, check=True)
+    with zipfile.ZipFile(folder / "azure.zip") as archive:
+        archive.extractall(folder / "wwwroot")
+    return folder / "wwwroot"
 
 
 @contextmanager
@@ -91,7 +94,11 @@ def test_the_client_sends_the_key_in_the_url(url: str, sample_mask: bytes) -> No
 
 
 def test_a_status_of_503_keeps_its_code(folder: Path, sample: bytes) -> None:
-    env = {"MODEL_URI": "gs://models/none.tflite", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"}
+    env = {
+        "MODEL_URI": "gs://models/none.tflite",
+        "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9",
+        "MODEL_FETCH_TIMEOUT_S": "1",
+    }
     with hosted(folder, **env) as url:
         response = httpx.post(url, content=sample)
     assert (response.status_code, response.json()["code"]) == (503, "model-not-found")

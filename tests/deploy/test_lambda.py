@@ -75,10 +75,7 @@ def test_options_forms_and_errors_pass_in_both_formats(event: Event, service: La
 
 def test_a_function_url_answers_as_the_function_does(url: str, http: httpx.Client, sample: bytes) -> None:
     for path in ("/", "/?output=cutout", "/?output=json", "/?threshold=2", "/predict"):
-        ours, theirs = (
-            client_post(url + path, sample),
-            http.post(path, content=sample, headers={"Content-Type": "image/jpeg"}),
-        )
+        ours, theirs = client_post(url + path, sample), http.post(path, content=sample)
         assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content), path
         assert ours.headers["content-type"] == theirs.headers["content-type"]
     for path in ("/health", "/openapi.json", "/sample.jpg"):
@@ -101,7 +98,8 @@ def test_a_photo_over_the_limit_of_lambda_is_scaled_down_by_the_client(url: str,
 
 
 def test_an_answer_over_the_limit_of_lambda_is_refused_with_the_option_that_helps(url: str) -> None:
-    photo = encode_image(Image.effect_noise((2600, 2000), 90).convert("RGB"), "JPEG", quality=70)
+    channels = [Image.effect_noise((1600, 1200), 90) for _ in range(3)]
+    photo = encode_image(Image.merge("RGB", channels), "JPEG", quality=70)
     refused = client_post(f"{url}/?output=overlay", photo)
     assert (refused.status_code, refused.json()["code"]) == (413, "response-too-large")
     assert "format=jpeg" in refused.json()["detail"]
@@ -113,7 +111,8 @@ def test_an_answer_over_the_limit_of_lambda_is_refused_with_the_option_that_help
 def test_a_model_that_cannot_be_served_fails_the_start(folder: Path) -> None:
     env = {**os.environ, "MODEL_URI": "none.tflite"}
     done = subprocess.run([sys.executable, "-c", "import handler"], cwd=folder, env=env, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, "silhouette cannot start: there is no model at none.tflite\n")
+    assert done.returncode == 1
+    assert done.stderr.endswith("silhouette cannot start: there is no model at none.tflite\n")
 
 
 def test_the_archive_depends_on_its_files_alone(folder: Path, tmp_path: Path) -> None:
@@ -132,3 +131,10 @@ def test_the_size_limits_of_lambda_are_checked(capsys: pytest.CaptureFixture[str
     assert "only sam, or an upload through S3" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="more than Lambda's limit"):
         bundle.check_size(0, 250 * 2**20 + 1)
+
+
+def test_without_uv_the_next_step_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="python -m pip install uv"):
+        bundle.install_packages(tmp_path, "x86_64")

@@ -73,7 +73,7 @@ def test_systemd_accepts_the_unit(unit: Path) -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 def test_systemd_finds_little_that_the_unit_may_do(unit: Path) -> None:
     """Of 0, the safest, to 10; a unit without restrictions has 9.6."""
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit]
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "SYSTEMD_COLORS": "0"})
     assert done.returncode == 0, done.stdout
     assert "UMask=" in done.stdout

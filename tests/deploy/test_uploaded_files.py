@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import bundle
 from tests.support.fake_gcp.cloud import FakeCloud
 from tests.support.fake_gcp.commands import assert_failed, copy_tree, deploy
 from tests.support.fake_gcp.marks import requires_gcloud
@@ -69,6 +70,11 @@ def test_every_module_that_main_imports_is_uploaded() -> None:
     reachable = modules_reachable_from(ROOT / "main.py")
     assert {"main.py", "model/image/decode.py", "model/gcs/client.py"} <= reachable
     assert reachable <= listed_files(ROOT)
+
+
+def test_the_archives_for_other_platforms_have_the_same_files() -> None:
+    files = {file.relative_to(ROOT).as_posix() for file in bundle.source_files()}
+    assert files | {"requirements.txt"} == listed_files(ROOT)
 
 
 @pytest.mark.parametrize(

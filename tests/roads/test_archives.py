@@ -18,7 +18,7 @@ from tests.support.paths import ROOT, SAMPLE
 def build(folder: Path, architecture: str) -> Path:
     """Build the archive as a user does."""
     archive = folder / f"{architecture}.zip"
-    command = [sys.executable, "-m", "deploy.bundle", "lambda", "--arch", architecture, "--out", archive]
+    command = [sys.executable, "-m", "deploy.bundle", "lambda", "--arch", architecture, "--out", str(archive)]
     subprocess.run(command, cwd=ROOT, check=True)
     return archive
 
@@ -45,6 +45,6 @@ def test_the_archive_returns_the_mask_of_the_source_under_the_runtime_client_of_
         archive.extractall(folder)
     with run_lambda(folder) as service:
         result = service.invoke(function_url_event("POST", "/", {"Content-Type": "image/jpeg"}, photo))
-    command = [sys.executable, "-m", "model", SAMPLE, "--out", tmp_path / "mask.png"]
+    command = [sys.executable, "-m", "model", str(SAMPLE), "--out", str(tmp_path / "mask.png")]
     subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(folder)}, check=True)
     assert response_body(result) == (tmp_path / "mask.png").read_bytes()

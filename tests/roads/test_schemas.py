@@ -23,7 +23,7 @@ KUBERNETES_VERSIONS = ("1.32", "1.37")  # the oldest that clouds offer, and the 
 
 def lint(template: Path) -> subprocess.CompletedProcess[str]:
     """Run AWS's linter, which has the schemas of every resource and of the SAM transform."""
-    command = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", template]
+    command = [str(Path(sys.executable).parent / "cfn-lint"), "--regions", "eu-west-1", "--", str(template)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
