@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -95,3 +96,14 @@ def test_the_cost_of_a_million_photos_is_that_of_the_simulation() -> None:
     ten, thirty = backfill["10"], backfill["30"]
     assert f"about {ten['hours']:.0f} hours and {ten['usd']['total']:.0f} US dollars with 10 instances" in BENCHMARKS
     assert f"about {thirty['hours']:.0f} hour at the same cost with 30" in BENCHMARKS
+
+
+def test_the_page_of_other_platforms_names_their_folders_their_proofs_and_the_limit_of_lambda() -> None:
+    page = (ROOT / "docs" / "other-platforms.md").read_text()
+    for folder in (path for path in (ROOT / "deploy").iterdir() if path.is_dir() and path.name != "__pycache__"):
+        assert f"`deploy/{folder.name}/" in page, folder
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert targets
+    assert set(re.findall(r"`make (\w+)`", page)) <= set(targets[1].split())
+    assert 'MAX_BODY_BYTES = "4600000"' in (ROOT / "deploy" / "lambda" / "handler.py").read_text()
+    assert "`MAX_RESPONSE_BYTES` to 4,600,000" in page

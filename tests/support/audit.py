@@ -13,10 +13,7 @@ from typing import Any
 
 from tests.support.paths import ROOT
 
-LOCK_FILES = (
-    *("requirements.txt", "client/requirements.txt"),
-    *("deploy/lambda/requirements.txt", "deploy/azure/requirements.txt"),
-)
+LOCK_FILES = [f"{folder}requirements.txt" for folder in ("", "client/", "deploy/lambda/", "deploy/azure/")]
 PIP_AUDIT = ("pip-audit", "--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json")
 
 

@@ -27,10 +27,8 @@ def main() -> None:
     (function,) = importlib.import_module("function_app").app.get_functions()
     trigger = json.loads(str(function))["bindings"][0]
     prefix = json.loads((folder / "host.json").read_text())["extensions"]["http"]["routePrefix"]
-    assert (trigger["type"], trigger["route"], trigger["authLevel"], prefix) == (
-        *("httpTrigger", "/{*route}", "FUNCTION"),
-        "",
-    )
+    expected = ("httpTrigger", "/{*route}", "FUNCTION", "")
+    assert (trigger["type"], trigger["route"], trigger["authLevel"], prefix) == expected
     attributes = {"function": staticmethod(function.get_user_function()), "methods": trigger["methods"]}
     handler = type("Handler", (Host,), attributes)
     http.server.ThreadingHTTPServer(("127.0.0.1", port), handler).serve_forever()
