@@ -7,6 +7,7 @@ The events of a function URL: https://docs.aws.amazon.com/lambda/latest/dg/urls-
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -28,19 +29,30 @@ API = "/2018-06-01/runtime"
 
 
 class LambdaService:
-    """The runtime API of one function: events go in by `invoke`, and to the runtime when it asks for the next one."""
+    """A function under AWS's runtime client, and the runtime API, which hands it events and receives its results.
 
-    def __init__(self) -> None:
-        """Start the server."""
+    Args:
+        folder: The unzipped archive.
+        python: The Python to run it with, which has awslambdaric.
+        env: Environment variables.
+    """
+
+    def __init__(self, folder: Path, python: str, env: Mapping[str, str]) -> None:
+        """Start the runtime API and the function."""
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._results: dict[str, queue.Queue[Any]] = {}
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler_class(_RuntimeApi, service=self))
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler_class(_RuntimeApi, service=self))
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{self._server.server_port}"
+        environment = {**os.environ, "AWS_LAMBDA_RUNTIME_API": address, "LAMBDA_TASK_ROOT": str(folder), **env}
+        command = [python, "-m", "awslambdaric", "handler.handler"]
+        self._process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
 
-    @property
-    def address(self) -> str:
-        """The value of AWS_LAMBDA_RUNTIME_API."""
-        return f"127.0.0.1:{self.server.server_port}"
+    def stop(self) -> None:
+        """Stop the function and the runtime API."""
+        self._process.kill()
+        self._process.wait()
+        self._server.shutdown()
 
     def invoke(self, event: dict[str, Any]) -> Any:
         """Return the function's result for an event.
@@ -54,10 +66,18 @@ class LambdaService:
         request_id, result = str(uuid.uuid4()), queue.Queue[Any]()
         self._results[request_id] = result
         self._events.put({"id": request_id, "event": event})
-        value = result.get(timeout=TIMEOUT_S)
+        value = self._wait(result)
         if isinstance(value, Exception):
             raise value
         return value
+
+    def _wait(self, result: queue.Queue[Any]) -> Any:
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                return result.get(timeout=0.5)
+            assert self._process.poll() is None, f"the function exited with code {self._process.returncode}"
+        raise AssertionError(f"no result within {TIMEOUT_S:.0f} s")
 
     def next_event(self) -> dict[str, Any]:
         """Wait for the next event."""
@@ -193,16 +213,11 @@ def run_lambda(folder: Path, python: str = sys.executable, **env: str) -> Iterat
     Yields:
         The service, to send events to.
     """
-    service = LambdaService()
-    environment = {**os.environ, "AWS_LAMBDA_RUNTIME_API": service.address, "LAMBDA_TASK_ROOT": str(folder), **env}
-    command = [python, "-m", "awslambdaric", "handler.handler"]
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    service = LambdaService(folder, python, env)
     try:
         yield service
     finally:
-        process.kill()
-        process.wait()
-        service.server.shutdown()
+        service.stop()
 
 
 @contextmanager
