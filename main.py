@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
@@ -57,12 +58,16 @@ def start() -> tuple[Settings, ModelLoader]:
         connection, problem_json.http_response(*error)
     )
     malloc.use_single_arena()
+    gc.disable()  # what is imported stays, so that each collection would walk more objects in vain
     try:
         settings = Settings.from_env()
         return settings, ModelLoader(settings)
     except (errors.SilhouetteError, ValueError) as error:
         cloud_logging.write("CRITICAL", f"cannot start: {error}")
         sys.exit(f"silhouette cannot start: {error}")
+    finally:
+        gc.freeze()  # no later collection walks them either, nor copies the pages that gunicorn's processes share
+        gc.enable()
 
 
 settings, loader = start()

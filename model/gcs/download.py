@@ -10,6 +10,7 @@ import atexit
 import base64
 import gc
 import hashlib
+import mmap
 import os
 import re
 import shutil
@@ -107,11 +108,18 @@ def local_model_file(path: str, sha256: str = "") -> ModelFile:
     file = Path(path)
     if not file.is_file():
         raise ModelNotFound(f"there is no model at {path}")
-    with file.open("rb") as stream:
-        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    actual = hashlib.sha256(_mapped(file)).hexdigest()
     if sha256 and actual != sha256:
         raise ModelRejected(f"the checksum of {file.name} is not MODEL_SHA256")
     return ModelFile(file, actual)
+
+
+def _mapped(file: Path) -> bytes | mmap.mmap:
+    """Map a file, so that it can be hashed in one call, which other threads do not interrupt."""
+    if not file.stat().st_size:
+        return b""
+    with file.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class ModelDownload:

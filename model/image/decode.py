@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,13 @@ from model.image import pixels
 from model.image.pixels import Samples
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF")  # JPEG includes MPO
+# The usual formats: where a file has which bytes, and Pillow's module. Image.open would import those of all formats.
+SIGNATURES = {
+    "JPEG": (0, b"\xff\xd8\xff", "JpegImagePlugin"),
+    "PNG": (0, b"\x89PNG\r\n\x1a\n", "PngImagePlugin"),
+    "WEBP": (8, b"WEBP", "WebPImagePlugin"),
+    "AVIF": (4, b"ftypavif", "AvifImagePlugin"),
+}
 MEMORY_HUNGRY_FORMATS = ("WEBP", "AVIF")  # their decoders hold up to four copies of the pixels
 DECODER_BYTES_PER_PIXEL = 8  # of which a lack would make a decoder fail
 
@@ -112,6 +120,12 @@ def _decode(data: bytes, covering_wh: tuple[int, int] | None, max_pixels: int, s
 
 
 def _open(data: bytes) -> Image.Image:
+    with contextlib.suppress(Exception):  # Image.open raises it again, or opens the file as another format
+        for name, (start, signature, plugin) in SIGNATURES.items():
+            if data.startswith(signature, start):
+                importlib.import_module(f"PIL.{plugin}")
+                factory, _ = Image.OPEN[name]
+                return factory(io.BytesIO(data), "")
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except MemoryError:

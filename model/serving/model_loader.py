@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from model.errors import ModelError, ModelNotFound
@@ -113,14 +114,18 @@ class ModelLoader:
 
     def _load(self) -> Segmenter:
         """Download the model if necessary, and load it."""
-        settings, model_file = self._settings, None
+        settings = self._settings
         if self._gcs_uri:
             model_download = download.ModelDownload(
                 self._gcs_uri, settings.model_sha256, settings.model_fetch_timeout_s
             )
-            import model.segmenter  # noqa: F401  # takes as long as a download, so it runs at the same time
 
             model_file = model_download.wait()
+        else:
+            with ThreadPoolExecutor(1) as executor:  # a checksum needs no GIL, so it is computed during the imports
+                checksum = executor.submit(download.local_model_file, settings.model_uri, settings.model_sha256)
+
+                model_file = checksum.result()
         segmenter = open_segmenter(settings, model_file)
         self._log_model(segmenter)
         return segmenter

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from model.errors import InferenceFailed, ModelRejected
 from model.image import preprocess, score_map
 from model.tflite import infer_card, metadata, runtime
 from model.tflite.card import ModelCard
+from model.tflite.card_sources import Fields, background_field, merge
 from model.tflite.flatbuffer import Table
 from model.tflite.infer_border import infer_border
 from model.tflite.infer_card import Infer
@@ -25,31 +25,6 @@ SIGMOID_NOTE = (
     "the output has {count} scores that are independent of each other (sigmoid): they are read as {count} classes "
     "beside a background; a card with `labels` states otherwise"
 )
-
-Fields = dict[str, Any]
-
-
-def merge(*layers: tuple[str, Fields]) -> tuple[Fields, dict[str, str]]:
-    """Merge values of a card from several sources.
-
-    Args:
-        layers: The name of a source, and the values that it states by field; a later one overrides an earlier one.
-
-    Returns:
-        The values by field, and the source of every field of a card: "default" for those that no layer states.
-    """
-    values: Fields = {}
-    sources = {field.name: "default" for field in fields(ModelCard) if field.name != "source"}
-    for source, layer in layers:
-        values |= layer
-        sources |= dict.fromkeys(layer, source)
-    return values, sources
-
-
-def named_background(labels: tuple[str, ...]) -> Fields:
-    """Return the field `background`, if a label names it."""
-    background = infer_card.named_background(labels)
-    return {} if background is None else {"background": background}
 
 
 def complete_card(
@@ -83,7 +58,7 @@ def complete_card(
         ("metadata", {name: standard[name] for name in METADATA_TEXTS if name in standard}),
         ("metadata", {name: value for name, value in normalization.items() if standard.get(name) == value}),
         ("metadata", {"labels": labels} if standard.get("labels") == labels else {}),
-        ("inferred", named_background(labels) if "labels" in stated or "labels" in standard else {}),
+        ("inferred", background_field(labels) if "labels" in stated or "labels" in standard else {}),
         ("metadata", {"activation": standard["activation"]} if standard.get("activation", "none") != "none" else {}),
         (stated_by, stated),
     )

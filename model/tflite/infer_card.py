@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from model.tflite import verify
 from model.tflite.card import ModelCard
+from model.tflite.card_sources import is_background, named_background
 from model.tflite.flatbuffer import Table
 from model.tflite.schema import BuiltinOp
 from model.tflite.tensor_specs import CLASSES_LIMIT, InputSpec, OutputSpec
 
-BACKGROUND_LABELS = ("background", "__background__", "_background_", "bg")
 PROBABILITY_TOLERANCE = 0.01  # for probabilities and their sum: float16 and int8 round
 COMPARISON_OPS = frozenset(
     {
@@ -147,7 +147,7 @@ def labels(count: int | None, metadata_labels: tuple[str, ...]) -> tuple[str, ..
         return metadata_labels[:CLASSES_LIMIT]
     if count is not None and len(metadata_labels) == count:
         return metadata_labels
-    has_background = any(_is_background(label) for label in metadata_labels)
+    has_background = any(is_background(label) for label in metadata_labels)
     if metadata_labels and len(metadata_labels) + 1 == count and not has_background:
         return ("background", *metadata_labels)
     return numbered_labels(count or CLASSES_LIMIT)
@@ -161,15 +161,6 @@ def numbered_labels(count: int) -> tuple[str, ...]:
 def background(names: tuple[str, ...]) -> int:
     """Return the class that is the background, by its label; the first one if no label says so."""
     return named_background(names) or 0
-
-
-def named_background(names: tuple[str, ...]) -> int | None:
-    """Return the class that is the background by its label; None if no label says so."""
-    return next((i for i, name in enumerate(names) if _is_background(name.strip())), None)
-
-
-def _is_background(label: str) -> bool:
-    return label.lower() in BACKGROUND_LABELS
 
 
 def normalization(spec: InputSpec, metadata: dict[str, Any]) -> dict[str, Any]:

@@ -11,17 +11,22 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import ModelRejected
 from model.tflite import card as cards
-from model.tflite import complete_card, verify
+from model.tflite import card_sources
 from model.tflite.card import ModelCard
-from model.tflite.complete_card import Fields
+from model.tflite.card_sources import Fields
 from model.tflite.pool import InterpreterPool
 from model.tflite.probe import ProbedModel, TensorHints, probe
 from model.tflite.tensor_specs import InputSpec, OutputSpec
 
+if TYPE_CHECKING:
+    from model.tflite.flatbuffer import Table
+
+# The bundled model needs neither checks nor a trial: the tests run it in every runtime, and compare this with the file.
+BUNDLED_SHA256 = "83def02d5ea13a867e208cbc07f87c3181dbcc7e352df6cfb668b1e99ec60198"
 SUFFICIENT_FIELDS = frozenset({"labels", "mean", "std", "activation"})  # if a card has them, nothing is inferred
 
 
@@ -63,7 +68,7 @@ def load(
         ModelRejected: If the file is damaged, is not a segmentation model, its card is invalid, or the runtime cannot
             execute it.
     """
-    tables = verify.read_model(file)
+    tables = {} if sha256 == BUNDLED_SHA256 else _verified_tables(file)
     source, stated = "embedded", cards.read_values(file) or {}
     if not stated:
         stated = known_values(sha256 or hashlib.sha256(file.read_bytes()).hexdigest(), known)
@@ -74,12 +79,20 @@ def load(
     probed = probe(file, tensor_hints(card, stated))
     pool, notes = InterpreterPool(probed, interpreters), probed.notes
     if stated.keys() >= SUFFICIENT_FIELDS:
-        named = complete_card.named_background(card.labels)
-        values, sources = complete_card.merge(("inferred", named), (source, stated))
+        named = card_sources.background_field(card.labels)
+        values, sources = card_sources.merge(("inferred", named), (source, stated))
         card = card.with_values(values)
     else:
+        from model.tflite import complete_card  # the bundled model starts without it
+
         card, sources, notes = complete_card.complete_card(file, tables, probed, pool, stated, source)
     return LoadedModel(pool, probed.input, probed.output, _fit_to_tensors(card, probed), sources, notes)
+
+
+def _verified_tables(file: Path) -> Table:
+    from model.tflite import verify  # the bundled model starts without it
+
+    return verify.read_model(file)
 
 
 def known_values(sha256: str, known: Mapping[str, Fields] | None = None) -> Fields:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import ModelRejected
-from model.tflite import verify
 
 try:
     from tflite_runtime import interpreter as tflite
@@ -75,6 +74,8 @@ def _create(file: Path, input_shape: tuple[int, ...] | None, xnnpack: bool) -> I
 
 def _explain(file: Path, error: Exception) -> str:
     """Return one line on why the runtime cannot load a model, and what to do."""
+    from model.tflite import verify  # models that load start without it
+
     ops = verify.custom_ops(verify.read_model(file))
     if not ops:
         return f"{RUNTIME} cannot load {file.name}: {one_line(error)}; convert the model again for this runtime"

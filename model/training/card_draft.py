@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.tflite import card as cards
-from model.tflite import complete_card
+from model.tflite import card_sources
 from model.tflite.card import ModelCard
 from model.training import card_options, normalization
 from model.training.cli import CommandError
@@ -64,7 +64,7 @@ def start(args: argparse.Namespace, file: Path, base: tuple[tuple[str, Fields], 
     Args:
         args: The command line.
         file: The model's file, beside which a card.json may be, and whose name is the default name.
-        base: Sources that the card file and the options override, as for `complete_card.merge`.
+        base: Sources that the card file and the options override, as for `card_sources.merge`.
 
     Returns:
         The draft.
@@ -83,7 +83,7 @@ def start(args: argparse.Namespace, file: Path, base: tuple[tuple[str, Fields], 
         if not args.card:
             notes.append(f"{card_file} beside the model is used; the options override it")
     layers = _without_outdated([("file name", {"name": file.stem}), *layers, ("option", options)])
-    values, sources = complete_card.merge(*layers)
+    values, sources = card_sources.merge(*layers)
     if isinstance(values.get("background"), str):
         values["background"] = _class_id(values["background"], values.get("labels", ()))
     # The number of thresholds can be checked only when it is known whether the background is a class of its own.

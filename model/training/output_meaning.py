@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.image import preprocess
-from model.tflite import complete_card, infer_card
+from model.tflite import card_sources, infer_card
 from model.tflite.flatbuffer import Table
 from model.tflite.infer_border import infer_border
 from model.tflite.infer_card import Infer, ProducerOp
@@ -62,7 +62,7 @@ def complete(
     else:
         draft = _complete_scores(draft, model, output, producer, inputs)
     if not draft.states("background"):
-        draft = draft.with_found(complete_card.named_background(draft.card.labels) if draft.states("labels") else {})
+        draft = draft.with_found(card_sources.background_field(draft.card.labels) if draft.states("labels") else {})
     if not draft.states("background") and draft.states("labels"):
         labels = draft.card.labels
         draft = draft.with_note(f"no class is named background: {labels[0]} is taken for it; --background states it")
@@ -142,14 +142,14 @@ def _with_labels(draft: CardDraft, output: OutputSpec, is_independent: bool) -> 
             )
         return draft.with_found({"labels": infer_card.numbered_labels(classes)}, "default")
     labels = tuple(draft.values["labels"])
-    named = infer_card.named_background(labels) is not None or draft.states("background")
+    named = card_sources.named_background(labels) is not None or draft.states("background")
     if is_independent:
         if len(labels) == output.channels and not named:
             note = "the scores are independent of each other (sigmoid): background is where none reaches its threshold"
             return draft.with_found({"labels": ("background", *labels)}, draft.sources["labels"]).with_note(note)
         if len(labels) == output.channels + 1 and named:
             return draft
-    if output.channels == 1 and infer_card.named_background(labels) == 1 and not draft.states("background"):
+    if output.channels == 1 and card_sources.named_background(labels) == 1 and not draft.states("background"):
         raise CommandError(
             f"the model has one score: if it is that of {labels[0]}, use --classes {labels[1]},{labels[0]};"
             f" if it is that of {labels[1]}, use --background {labels[0]}, and {labels[1]} is what masks show"

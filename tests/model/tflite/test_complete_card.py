@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from model.tflite import card as cards
-from model.tflite import complete_card, loading
+from model.tflite import card_sources, loading
 from model.tflite.card import ModelCard
 from tests.support.paths import MODELS
 
 
 def test_a_later_layer_overrides_an_earlier_one_and_unstated_fields_are_defaults() -> None:
-    values, sources = complete_card.merge(("metadata", {"name": "a", "mean": 1}), ("embedded", {"name": "b"}))
+    values, sources = card_sources.merge(("metadata", {"name": "a", "mean": 1}), ("embedded", {"name": "b"}))
     assert values == {"name": "b", "mean": 1}
     assert (sources["name"], sources["mean"], sources["std"]) == ("embedded", "metadata", "default")
     assert "source" not in sources

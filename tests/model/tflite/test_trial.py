@@ -40,7 +40,7 @@ def test_an_error_other_than_a_crash_is_left_to_the_caller(name: str) -> None:
 
 
 def test_the_bundled_model_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this fails after the bundled model was replaced, set trial.BUNDLED_SHA256 to the new checksum."""
+    """If this fails after the bundled model was replaced, set loading.BUNDLED_SHA256 to the new checksum."""
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: pytest.fail("a child process is started"))
     trial.check(BUNDLED_MODEL, hashlib.sha256(BUNDLED_MODEL.read_bytes()).hexdigest())
 
