@@ -194,20 +194,18 @@ class Segmenter:
         height, width = photo.pixels.shape[:2]
         box = preprocess.photo_box((width, height), input_wh, self.card.fit)
         if self.card.border:
-            values = self._infer_tiled(interpreter, photo.pixels, input_wh)
-            return score_map.from_values(values, self.card, input_wh, box)
-        output = self._infer(interpreter, photo.pixels, input_wh)
-        return score_map.from_output(output, self.model.output, self.card, input_wh, box)
+            stored = self._infer_tiled(interpreter, photo.pixels, input_wh)
+        else:
+            output = self._infer(interpreter, photo.pixels, input_wh)
+            stored = score_map.to_hwk(output, self.model.output, input_wh)
+        return score_map.from_stored(stored, self.model.output, self.card, input_wh, box)
 
     def _infer_tiled(self, interpreter: Any, pixels: NDArray[np.uint8], input_wh: tuple[int, int]) -> NDArray[Any]:
-        """Return the values for a whole photo of a model whose output covers the middle of its input."""
+        """Return the output for a whole photo of a model whose output covers the middle of its input, as (h, w, K)."""
         from model.image import overlap_tile  # few models need it
 
         def run(tensor: NDArray[Any]) -> NDArray[Any]:
-            output = self.model.pool.run(interpreter, tensor)
-            return score_map.to_real(
-                score_map.to_hwk(output, self.model.output, input_wh), self.model.output, self.card
-            )
+            return score_map.to_hwk(self.model.pool.run(interpreter, tensor), self.model.output, input_wh)
 
         return overlap_tile.infer(run, pixels, input_wh, self.card, self.model.input)
 

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tflite.card import ModelCard
+from model.tflite.tensor_specs import OutputSpec
 
 EXPONENT_LIMIT = 80.0  # exp() overflows float32 above 88
 TINY = 1e-6
+BYTES = (np.dtype(np.uint8), np.dtype(np.int8))
 
 
 def apply_activation(values: NDArray[Any], card: ModelCard) -> NDArray[Any]:
@@ -35,6 +37,24 @@ def apply_activation(values: NDArray[Any], card: ModelCard) -> NDArray[Any]:
     if card.activation == "sigmoid":
         values = np.asarray(1 / (1 + np.exp(-values.clip(-EXPONENT_LIMIT, EXPONENT_LIMIT))))
     return _with_background(values, card) if 1 < values.shape[-1] < len(card.labels) else values
+
+
+def score_table(spec: OutputSpec, card: ModelCard) -> NDArray[np.float32] | None:
+    """Return the score of each byte that an output can store, if a score depends on its own byte alone.
+
+    Args:
+        spec: What the output stores.
+        card: The card; it names the activation.
+
+    Returns:
+        float32 (256,), 0 to 1, by the byte without a sign; None for other outputs, and for the sigmoid of several
+        channels, which does not tell the highest values apart.
+    """
+    channelwise = card.activation == "none" or (card.activation == "sigmoid" and spec.channels == 1)
+    if spec.dtype not in BYTES or not channelwise or 1 < spec.channels < len(card.labels):
+        return None
+    real = spec.dequantize(np.arange(256, dtype=np.uint8).view(spec.dtype))
+    return apply_activation(real[:, np.newaxis], card)[:, 0]
 
 
 def _with_background(scores: NDArray[Any], card: ModelCard) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ def binary_png(packed: NDArray[np.uint8], width: int) -> bytes:
     rows = np.zeros((height, 1 + row_bytes), np.uint8)  # each row begins with its filter type; 0 is none
     rows[:, 1:] = packed
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit, greyscale, not interlaced
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), MASK_LEVEL)), (b"IEND", b"")
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.data, MASK_LEVEL)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
 
 

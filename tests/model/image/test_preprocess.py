@@ -64,3 +64,23 @@ def test_a_grey_input_gets_the_luma_of_the_photo(axes: str, shape: tuple[int, ..
     tensor = preprocess.to_input(pixels, (4, 3), card, InputSpec(axes, shape, 1))
     assert tensor.shape == shape
     assert (tensor == round(0.299 * 10 + 0.587 * 200 + 0.114 * 90)).all()
+
+
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point"),
+    [(np.float32, 0.0, 0), (np.int8, 1 / 128, -1), (np.uint8, 0.02, 114), (np.uint8, 0.0, 0), (np.int16, 3e-5, 0)],
+)
+def test_every_pixel_value_becomes_what_arithmetic_gives(
+    dtype: type[Any], scale: float, zero_point: int, order: str
+) -> None:
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    spec = InputSpec("NHWC", (1, 16, 16, 3), 3, np.dtype(dtype), scale, zero_point)
+    values = np.arange(256, dtype=np.uint8)
+    pixels = np.dstack([np.roll(values, shift).reshape(16, 16) for shift in (0, 80, 160)])
+    ordered = (pixels if order == "RGB" else pixels[..., ::-1]).astype(np.float32)
+    real = ((ordered - np.array(mean, np.float32)) / np.array(std, np.float32)).astype(np.float32, copy=False)
+    expected = spec.quantize(real)
+    tensor = preprocess.to_input(pixels, (16, 16), ModelCard(order=order, mean=mean, std=std), spec)
+    assert tensor.dtype == dtype
+    assert (tensor[0] == expected).all()

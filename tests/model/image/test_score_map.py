@@ -138,6 +138,46 @@ def test_the_box_of_the_scores_is_that_of_the_input_at_the_scale_of_the_output()
     assert (scores.box, scores.background) == ((0, 2.5, 20, 7.5), 1)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize(("channels", "activation"), [(1, "none"), (1, "sigmoid"), (2, "none"), (4, "none")])
+@pytest.mark.parametrize("background", [None, 0, 1])
+def test_stored_bytes_give_the_masks_of_the_scores_that_they_represent(
+    dtype: type[np.int8 | np.uint8], channels: int, activation: str, background: int | None
+) -> None:
+    stored = RNG.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, (1, 20, 30, channels), dtype)
+    scale, zero_point = (0.07, 5) if activation == "sigmoid" else (1 / 255, int(np.iinfo(dtype).min))
+    spec = OutputSpec(0, "map", "1HWK", (30, 20), channels, np.dtype(dtype), scale, zero_point)
+    labels = tuple("abcd"[: max(2, channels)])
+    card = ModelCard(labels=labels, palette=((0, 0, 0),) * 4, activation=activation, background=background)
+    box = (0, 1.5, 30, 19)
+    by_bytes = score_map.from_output(stored, spec, card, (30, 20), box)
+    by_scores = score_map.from_values(spec.dequantize(stored[0]), card, (30, 20), box)
+    assert by_bytes.scores.dtype == dtype
+    for size_wh in ((30, 18), (300, 200)):
+        assert (by_bytes.class_ids(size_wh, 0.4) == by_scores.class_ids(size_wh, 0.4)).all()
+        for class_id in (None, *range(len(labels))):
+            assert (by_bytes.probability(size_wh, class_id) == by_scores.probability(size_wh, class_id)).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels", "activation", "labels"),
+    [
+        (np.float32, 1, "none", 2),
+        (np.int16, 1, "none", 2),
+        (np.int8, 4, "softmax", 4),  # depends on the other channels
+        (np.int8, 4, "sigmoid", 4),  # does not tell the highest values apart
+        (np.int8, 3, "none", 4),  # the background depends on all of them
+        (np.uint8, 1, "ids", 4),
+    ],
+)
+def test_other_outputs_have_no_table_of_scores(
+    dtype: type[np.generic], channels: int, activation: str, labels: int
+) -> None:
+    spec = OutputSpec(0, "map", "1HWK", (4, 4), channels, np.dtype(dtype), 0.1, 0)
+    card = ModelCard(labels=tuple("abcd"[:labels]), palette=((0, 0, 0),) * 4, activation=activation)
+    assert score_map.from_output(np.zeros((1, 4, 4, channels), dtype), spec, card, (4, 4), (0, 0, 4, 4)).table is None
+
+
 @pytest.mark.parametrize(
     ("axes", "shape"),
     [("1HWK", (1, 3, 4, 5)), ("1KHW", (1, 5, 3, 4)), ("HWK", (3, 4, 5)), ("1FK", (1, 12, 5)), ("1KF", (1, 5, 12))],
