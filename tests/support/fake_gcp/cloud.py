@@ -13,14 +13,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from . import eventarc_api, functions_api, project_api, pubsub_api, run_api, storage_api
+from . import eventarc_api, functions_api, project_api, pubsub_api, run_api, source_api, storage_api
 from .errors import ApiError, api_disabled
 from .faults import Fault
 from .http_server import DOMAIN, INSTANCES, ApiServer, Request, Route
 from .ingress import Ingress
 from .resources import Project, StoredObject, new_policy
+from .revisions import remove_revision
 
-NEEDS_ENABLING = ("cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run", "storage")
+NEEDS_ENABLING = ("artifactregistry", "cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run", "storage")
 NEEDS_NO_ENABLING = ("cloudbilling", "cloudresourcemanager", "iam", "serviceusage")
 NEEDS_NO_TOKEN = ("oauth2", "upload", INSTANCES)
 
@@ -38,11 +39,11 @@ class FakeCloud:
         refused_connections: Hosts outside this machine that a command tried to reach.
         unexpected: Requests to endpoints that the fake lacks, and tracebacks of the fake's own errors.
         start_errors: Logs of instances that failed to start.
-        ingresses: The URLs of functions, by name.
+        ingresses: The URLs of services, by name, and of their traffic tags, as TAG---NAME.
         access_tokens: Access tokens that were issued.
         identity_tokens: The audience of each identity token that was issued.
         revision_count: How many revisions were created.
-        peak_bytes: The largest memory of an instance, measured when its function is deleted.
+        peak_bytes: The largest memory of an instance, measured when it is deleted.
         folder: A temporary directory for unpacked uploads and gcloud's configuration.
         routes: The endpoints of each API.
         url: The URL of the server.
@@ -66,9 +67,11 @@ class FakeCloud:
         self.routes: dict[str, list[Route]] = {
             **project_api.SERVICES,
             **storage_api.SERVICES,
+            **source_api.SERVICES,
             "cloudfunctions": functions_api.ROUTES,
-            "upload": functions_api.UPLOAD_ROUTES,
+            "upload": functions_api.UPLOAD_ROUTES + storage_api.UPLOAD_ROUTES,
             "run": run_api.ROUTES,
+            "cloudbuild": [*project_api.SERVICES["cloudbuild"], *source_api.BUILD_ROUTES],
             "eventarc": eventarc_api.ROUTES,
             "pubsub": pubsub_api.ROUTES,
         }
@@ -80,8 +83,8 @@ class FakeCloud:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in list(self.project.functions):
-            self.remove_function(name)
+        for name in list(self.project.services):
+            self.remove_service(name)
         self._server.shutdown()
         self._server.server_close()
         shutil.rmtree(self.folder)
@@ -121,16 +124,24 @@ class FakeCloud:
         self.project.buckets.setdefault(name, new_policy([]))
         self.project.bucket_locations.setdefault(name, location)
 
-    def remove_function(self, name: str) -> None:
-        """Remove a function, its URL, its service and its revisions."""
-        ingress, service = self.ingresses.pop(name, None), self.project.services.pop(name, None)
-        del self.project.functions[name]
-        if ingress:
+    def ingress(self, service: str, tag: str = "") -> Ingress:
+        """Return the URL of a service, or of its traffic tag; it is opened when it is first needed."""
+        key = f"{tag}---{service}" if tag else service
+        if key not in self.ingresses:
+            audience = self.ingress(service).url if tag else ""
+            self.ingresses[key] = Ingress(self.project.services[service], self.may_call, tag, audience)
+        return self.ingresses[key]
+
+    def remove_service(self, name: str) -> None:
+        """Remove a service, its URLs, its revisions, and the function that it belongs to."""
+        self.project.functions.pop(name, None)
+        service = self.project.services.pop(name, None)
+        for key in [key for key in self.ingresses if key.rpartition("---")[2] == name]:
+            ingress = self.ingresses.pop(key)
             ingress.shutdown()
             ingress.server_close()
         for revision in service.revisions if service else []:
-            revision.instance.stop()
-            self.peak_bytes = max(self.peak_bytes, revision.instance.peak_bytes)
+            remove_revision(self, revision)
 
     def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return environment variables with which gcloud, curl and the client reach this fake and nothing else."""

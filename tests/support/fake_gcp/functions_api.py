@@ -5,17 +5,15 @@ from __future__ import annotations
 import copy
 import re
 import secrets
-import string
 import threading
 from typing import TYPE_CHECKING
 
-from .build import BuildFailed, install, unpack
+from .build import BuildFailed
 from .errors import ApiError
 from .http_server import DOMAIN, Request, Route
-from .ingress import Ingress
-from .instance import Instance, StartFailed
-from .resources import Json, Operation, Revision, Service
-from .validation import check_function, memory_bytes
+from .resources import FUNCTION_LABELS, Json, Operation, Revision, Service
+from .revisions import build_image, new_revision_name, start_revision
+from .validation import check_function
 
 if TYPE_CHECKING:
     from .cloud import FakeCloud
@@ -63,6 +61,8 @@ def create_function(cloud: FakeCloud, request: Request) -> Json:
     if name in cloud.project.functions:
         raise ApiError(409, f"Could not create function {name}: it exists")
     check_function(name, function)
+    if name in cloud.project.services:
+        raise ApiError(409, f"A Cloud Run service named {name} exists. Please redeploy the function with another name.")
     function |= {"name": f"{request.names['location']}/functions/{name}", "environment": "GEN_2", "state": "DEPLOYING"}
     function["serviceConfig"] = SERVICE_DEFAULTS | function["serviceConfig"]
     check_account(cloud, function)
@@ -99,7 +99,7 @@ def apply_update(current: Json, body: Json, mask: list[str]) -> Json:
 def delete_function(cloud: FakeCloud, request: Request) -> Json:
     """Delete a function and its service."""
     get_function(cloud, request)
-    cloud.remove_function(request.names["name"])
+    cloud.remove_service(request.names["name"])
     return describe_operation(new_operation(cloud, request, done=True))
 
 
@@ -150,62 +150,32 @@ def start_operation(cloud: FakeCloud, request: Request, name: str, function: Jso
 
 def run_deployment(cloud: FakeCloud, name: str, function: Json, operation: Operation) -> None:
     """Build a function and send traffic to its new revision; after a failure the previous revision keeps serving."""
+    config, build = function["serviceConfig"], function["buildConfig"]
     try:
-        activate(cloud, name, function, create_revision(cloud, name, function, operation))
+        upload = build["source"]["storageSource"]["object"]
+        image = build_image(cloud, upload, build["runtime"], build["entryPoint"])
+        operation.stage = "SERVICE"
+        revision = start_revision(cloud, name, new_revision_name(cloud, name), image, config)
+        if revision.error:
+            text = f"Could not create or update Cloud Run service {name}, Container Healthcheck failed. {revision.error}"
+            fail(cloud, name, operation, 3, text)
+        else:
+            activate(cloud, name, function, revision)
     except BuildFailed as error:
         fail(cloud, name, operation, 3, f"Build failed: {error}; Error ID: d0a3e1b8")
-    except StartFailed as error:
-        cloud.start_errors.append(str(error))
-        reason = start_failure_reason(error)
-        text = f"Could not create or update Cloud Run service {name}, Container Healthcheck failed. {reason}"
-        fail(cloud, name, operation, 3, text)
     operation.done = True
 
 
 def activate(cloud: FakeCloud, name: str, function: Json, revision: Revision) -> None:
     """Add a revision to a function's service, send traffic to it unless traffic is pinned, and set the URL."""
     config = function["serviceConfig"]
-    service = cloud.project.services.setdefault(name, Service(name))
+    service = cloud.project.services.setdefault(name, Service(name, labels=dict(FUNCTION_LABELS)))
     service.revisions.append(revision)
     if config.pop("allTrafficOnLatestRevision", False) or not service.pinned:
-        service.send_traffic(revision, pinned=False)
-    if name not in cloud.ingresses:
-        cloud.ingresses[name] = Ingress(service, cloud.may_call)
-    url, parent = cloud.ingresses[name].url, function["name"].rpartition("/functions/")[0]
+        service.send_traffic([{"latestRevision": True, "percent": 100}])
+    url, parent = cloud.ingress(name).url, function["name"].rpartition("/functions/")[0]
     config |= {"uri": url, "service": f"{parent}/services/{name}", "revision": revision.name}
     cloud.project.functions[name] = function | {"state": "ACTIVE", "url": url}
-
-
-def create_revision(cloud: FakeCloud, name: str, function: Json, operation: Operation) -> Revision:
-    """Build the source of a function, and start an instance of it.
-
-    Raises:
-        BuildFailed: If the build fails.
-        StartFailed: If the instance does not start.
-    """
-    if cloud.build_error:
-        raise BuildFailed(cloud.build_error)
-    config, build = function["serviceConfig"], function["buildConfig"]
-    upload = cloud.project.uploads[build["source"]["storageSource"]["object"]]
-    cloud.revision_count += 1
-    suffix = "".join(secrets.choice(string.ascii_lowercase) for _ in range(3))
-    revision_name = f"{name}-{cloud.revision_count:05d}-{suffix}"
-    source = cloud.folder / revision_name
-    unpack(upload, source)
-    python = install(source, build["runtime"])
-    operation.stage = "SERVICE"
-    env = container_env(name, revision_name, str(python.parent), build["entryPoint"])
-    env |= {"STORAGE_EMULATOR_HOST": f"{cloud.url}/as/{config.get('serviceAccountEmail')}"}
-    env |= config.get("environmentVariables", {})
-    instance = Instance(python, source, env, memory_bytes(config))
-    instance.ensure_running()
-    return Revision(revision_name, source, dict(config), instance, cloud.new_revisions_broken)
-
-
-def container_env(name: str, revision: str, path: str, target: str) -> dict[str, str]:
-    """Return the environment variables that Cloud Run sets, and a PATH; nothing of the tests' environment."""
-    run = {"K_SERVICE": name, "K_REVISION": revision, "K_CONFIGURATION": name}
-    return run | {"FUNCTION_TARGET": target, "PATH": f"{path}:/usr/bin:/bin", "HOME": "/tmp"}
 
 
 def fail(cloud: FakeCloud, name: str, operation: Operation, code: int, message: str) -> None:
@@ -214,13 +184,6 @@ def fail(cloud: FakeCloud, name: str, operation: Operation, code: int, message: 
     function = cloud.project.functions[name]
     if function["state"] != "ACTIVE":
         function["state"] = "FAILED"
-
-
-def start_failure_reason(error: StartFailed) -> str:
-    """Return Cloud Run's message about a container that does not start."""
-    if str(error).startswith("Memory limit"):
-        return str(error)
-    return "The user-provided container failed to start and listen on the port defined by the PORT variable."
 
 
 def camel_case(name: str) -> str:

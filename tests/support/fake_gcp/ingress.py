@@ -39,13 +39,15 @@ class IngressHandler(BaseHTTPRequestHandler):
     def respond(self, body: bytes) -> Response:
         """Return the response to a request, that of the instance or that of Cloud Run itself."""
         service, authorization = self.server.service, self.headers.get("Authorization", "")
-        if not service.is_public() and not self.server.may_call(authorization, self.server.url):
+        if not service.is_public() and not self.server.may_call(authorization, self.server.audience):
             status = 401 if authorization else 403
             return status, {"WWW-Authenticate": "Bearer"}, b"Your client does not have permission."
-        assert service.serving is not None
-        if service.serving.broken:
+        revision = service.tagged(self.server.tag) if self.server.tag else service.serving
+        if revision is None:
+            return 404, {}, b"Not Found"
+        if revision.broken:
             return 500, {}, b"Internal Server Error"
-        instance = service.serving.instance
+        instance = revision.instance
         try:
             response = self.forward(instance.ensure_running(), body)
         except (StartFailed, OSError, http.client.HTTPException):
@@ -67,18 +69,23 @@ class IngressHandler(BaseHTTPRequestHandler):
 
 
 class Ingress(ThreadingHTTPServer):
-    """The server behind the URL of one function.
+    """The server behind the URL of a service, or of a traffic tag of it.
 
     Attributes:
-        service: The Cloud Run service of the function.
-        may_call: Return whether an Authorization header has a token for a URL.
-        url: The URL of the function.
+        service: The Cloud Run service.
+        may_call: Return whether an Authorization header has a token for an audience.
+        tag: The traffic tag; empty for the URL of the service.
+        url: The URL.
+        audience: The audience of the tokens that are accepted: the URL of the service, also for a traffic tag.
     """
 
     daemon_threads = True
 
-    def __init__(self, service: Service, may_call: Callable[[str, str], bool]) -> None:
+    def __init__(
+        self, service: Service, may_call: Callable[[str, str], bool], tag: str = "", audience: str = ""
+    ) -> None:
         super().__init__(("127.0.0.1", 0), IngressHandler)
-        self.service, self.may_call = service, may_call
+        self.service, self.may_call, self.tag = service, may_call, tag
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.audience = audience or self.url
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()

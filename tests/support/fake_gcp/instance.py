@@ -28,14 +28,16 @@ class Instance:
         log_path: The log of the process.
     """
 
-    def __init__(self, python: Path, source: Path, env: Mapping[str, str], memory_limit_bytes: int) -> None:
+    def __init__(
+        self, python: Path, source: Path, env: Mapping[str, str], memory_limit_bytes: int, log_path: Path
+    ) -> None:
         self._python, self._source, self._env = python, source, dict(env)
         self._limit = memory_limit_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self.port = 0
         self.peak_bytes = 0
-        self.log_path = source.with_suffix(".log")
+        self.log_path = log_path
 
     def ensure_running(self) -> int:
         """Start the process unless it is running, and return its port.

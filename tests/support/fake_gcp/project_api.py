@@ -102,7 +102,10 @@ def get_build_account(cloud: FakeCloud, request: Request) -> Json:
 
 def get_account(cloud: FakeCloud, request: Request) -> Json:
     """Return a service account."""
-    account = cloud.project.accounts.get(request.names["email"])
+    email = request.names["email"]
+    account = cloud.project.accounts.get(email)
+    if account is None and email == f"{cloud.project.number}-compute@developer.gserviceaccount.com":
+        return {"name": f"projects/{cloud.project.id}/serviceAccounts/{email}", "email": email}
     if account is None:
         raise ApiError(404, f"Unknown service account: {request.names['email']}")
     return account

@@ -22,6 +22,8 @@ APIS = {
     "artifactregistry.googleapis.com",
     "storage.googleapis.com",
 }
+# The labels of the Cloud Run service of a function.
+FUNCTION_LABELS = {"goog-managed-by": "cloudfunctions"}
 _etags = itertools.count(1)
 
 
@@ -44,6 +46,21 @@ class StoredObject:
 
 
 @dataclass
+class Image:
+    """A container image that was built from an upload.
+
+    Attributes:
+        source: The directory of the unpacked upload.
+        python: The Python with its requirements.
+        entry_point: The function in main.py that is served.
+    """
+
+    source: Path
+    python: Path
+    entry_point: str
+
+
+@dataclass
 class Revision:
     """A revision of a service.
 
@@ -53,6 +70,7 @@ class Revision:
         config: The serviceConfig of the function that it was created from.
         instance: The process that serves it.
         broken: Whether it starts, but answers every request with an error.
+        error: Why it did not start; empty if it is ready.
     """
 
     name: str
@@ -60,6 +78,7 @@ class Revision:
     config: Json
     instance: Instance
     broken: bool = False
+    error: str = ""
 
 
 @dataclass
@@ -68,30 +87,56 @@ class Service:
 
     Attributes:
         name: Its name.
+        labels: Its labels.
+        annotations: Its annotations.
+        template: The specification of its latest revision; empty if it belongs to a function.
         revisions: Its revisions, oldest first.
-        serving: The revision that receives all traffic.
-        pinned: Whether traffic goes to a named revision, so that a new revision receives none.
+        traffic: Its traffic targets, in the format of the Knative API.
         policy: Its IAM policy.
         generation: The number of changes to it.
     """
 
     name: str
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    template: Json = field(default_factory=dict)
     revisions: list[Revision] = field(default_factory=list)
-    serving: Revision | None = None
-    pinned: bool = False
+    traffic: list[Json] = field(default_factory=lambda: [{"latestRevision": True, "percent": 100}])
     policy: Json = field(default_factory=lambda: new_policy([]))
     generation: int = 1
 
-    def send_traffic(self, revision: Revision, *, pinned: bool) -> None:
-        """Send all traffic to a revision, and scale the others to zero."""
-        self.serving, self.pinned = revision, pinned
-        for other in self.revisions:
-            if other is not revision:
-                other.instance.stop()
+    def target(self, target: Json) -> Revision | None:
+        """Return the revision that a traffic target names: the latest one that is ready, or one by its name."""
+        if target.get("latestRevision"):
+            return next((revision for revision in reversed(self.revisions) if not revision.error), None)
+        return next((revision for revision in self.revisions if revision.name == target["revisionName"]), None)
+
+    @property
+    def serving(self) -> Revision | None:
+        """The revision with the largest share of the traffic. This fake sends all requests to it."""
+        return self.target(max(self.traffic, key=lambda target: target.get("percent", 0)))
+
+    def tagged(self, tag: str) -> Revision | None:
+        """Return the revision with a traffic tag."""
+        return next((self.target(target) for target in self.traffic if target.get("tag") == tag), None)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether traffic goes to named revisions, so that a new revision receives none."""
+        return not any(target.get("latestRevision") and target.get("percent") for target in self.traffic)
+
+    def send_traffic(self, traffic: list[Json]) -> None:
+        """Replace the traffic targets, and scale to zero the revisions that are none."""
+        self.traffic = traffic
+        targets = [self.target(target) for target in traffic]
+        for revision in self.revisions:
+            if revision not in targets:
+                revision.instance.stop()
 
     def is_public(self) -> bool:
         """Return whether anyone may call the service."""
-        return any("allUsers" in binding["members"] for binding in self.policy["bindings"])
+        unchecked = self.annotations.get("run.googleapis.com/invoker-iam-disabled") == "true"
+        return unchecked or any("allUsers" in binding["members"] for binding in self.policy["bindings"])
 
 
 @dataclass
@@ -135,9 +180,12 @@ class Project:
         trigger_operations: Operations that created or deleted a trigger, by full name.
         objects: Objects by gs:// URL.
         uploads: Uploaded source archives by name.
+        repositories: Repositories of Artifact Registry, by full name.
+        images: Images that were built for Cloud Run, by digest.
         functions: Functions by name, as the API returns them.
         services: Cloud Run services by name.
         operations: Operations of Cloud Functions by full name.
+        build_operations: Operations of builds for Cloud Run by full name.
     """
 
     id: str
@@ -157,9 +205,12 @@ class Project:
     trigger_operations: dict[str, Json] = field(default_factory=dict)
     objects: dict[str, StoredObject] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
+    repositories: set[str] = field(default_factory=set)
+    images: dict[str, Image] = field(default_factory=dict)
     functions: dict[str, Json] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
+    build_operations: dict[str, Json] = field(default_factory=dict)
 
     def policy(self) -> Json:
         """Return the IAM policy of the project."""

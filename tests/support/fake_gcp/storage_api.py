@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from .errors import ApiError
-from .http_server import INSTANCES, RawResponse, Request, Route
+from .http_server import DOMAIN, INSTANCES, RawResponse, Request, Route
 from .resources import Json, StoredObject
 
 if TYPE_CHECKING:
@@ -71,6 +71,32 @@ def get_bucket(cloud: FakeCloud, request: Request) -> Json:
     return metadata | {"projectNumber": owner, "metageneration": "1"}
 
 
+def create_bucket(cloud: FakeCloud, request: Request) -> Json:
+    """Create a bucket."""
+    bucket = request.json()
+    cloud.create_bucket(bucket["name"], bucket["location"].upper())
+    request.names["bucket"] = bucket["name"]
+    return get_bucket(cloud, request)
+
+
+def list_buckets(cloud: FakeCloud, request: Request) -> Json:
+    """Return the buckets of the project whose names have a prefix."""
+    names = [name for name in cloud.project.buckets if name.startswith(request.query.get("prefix", ""))]
+    return {"kind": "storage#buckets", "items": [{"id": name, "name": name} for name in names]}
+
+
+def start_upload(cloud: FakeCloud, request: Request) -> RawResponse:
+    """Start a resumable upload: return the URL to which the content is sent."""
+    return RawResponse(b"", {"Location": f"http://upload.{DOMAIN}/{request.names['bucket']}/{request.query['name']}"})
+
+
+def finish_upload(cloud: FakeCloud, request: Request) -> Json:
+    """Store the content of an upload."""
+    bucket, name = request.names["bucket"], request.names["object"]
+    cloud.project.uploads[name] = request.body
+    return {"kind": "storage#object", "bucket": bucket, "name": name, "generation": "1", "size": str(len(request.body))}
+
+
 def get_agent(cloud: FakeCloud, request: Request) -> Json:
     """Return the service account of Cloud Storage."""
     return {"kind": "storage#serviceAccount", "email_address": cloud.project.storage_agent}
@@ -95,9 +121,13 @@ def get_object(cloud: FakeCloud, request: Request) -> Json | RawResponse:
     return metadata | {"crc32c": crc32c, "md5Hash": md5}
 
 
+UPLOAD_ROUTES: list[Route] = [("PUT", "/(?P<bucket>[^/]+)/(?P<object>.+)", finish_upload)]
 SERVICES: dict[str, list[Route]] = {
     "storage": [
         ("GET", BUCKET, get_bucket),
+        ("GET", "/storage/v1/b", list_buckets),
+        ("POST", "/storage/v1/b", create_bucket),
+        ("POST", f"/resumable/upload{BUCKET}/o", start_upload),
         ("GET", "/storage/v1/projects/[^/]+/serviceAccount", get_agent),
         ("GET", f"{BUCKET}/iam", get_bucket_policy),
         ("PUT", f"{BUCKET}/iam", set_bucket_policy),
