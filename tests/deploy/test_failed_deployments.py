@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.fake_gcp.cloud import FakeCloud
-from tests.support.fake_gcp.commands import REGION, assert_failed, copy_tree, deploy
+from tests.support.fake_gcp.commands import SILHOUETTE, assert_failed, copy_tree, deploy
 from tests.support.fake_gcp.faults import (
     Fault,
     account_not_propagated,
@@ -27,7 +27,7 @@ ACCOUNT = "silhouette-runtime@my-project.iam.gserviceaccount.com"
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[FakeCloud]:
     """A project with a public function, deployed once for all tests of this module."""
-    with FakeCloud(region=REGION) as cloud:
+    with FakeCloud() as cloud:
         cloud.faults.append(account_not_propagated(ACCOUNT))
         result = deploy(cloud, "--public")
         assert result.exit_code == 0, result.output
@@ -40,13 +40,13 @@ def deployed() -> Iterator[FakeCloud]:
 @pytest.fixture
 def cloud(deployed: FakeCloud) -> Iterator[FakeCloud]:
     """The same project, in which the same revision must be serving after the test; faults are removed then."""
-    service = deployed.project.services["silhouette"]
+    service = deployed.project.services[SILHOUETTE]
     before = service.serving
     yield deployed
     deployed.faults.clear()
     deployed.new_revisions_broken = False
     assert service.serving is before
-    assert httpx.get(deployed.ingresses["silhouette"].url).status_code == 200
+    assert httpx.get(deployed.ingresses[SILHOUETTE].url).status_code == 200
 
 
 FAULTS = {
@@ -100,7 +100,7 @@ def test_a_failed_change_of_access_is_distinguished_from_a_failed_deployment(dep
         result = deploy(deployed)
         assert_failed(result, message, next_step)
         assert "but who may call it could not be changed" in result.output
-    assert deployed.project.services["silhouette"].is_public()
+    assert deployed.project.services[SILHOUETTE].is_public()
     deployed.faults.clear()
 
 

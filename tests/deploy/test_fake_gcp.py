@@ -99,7 +99,7 @@ def test_a_trigger_is_refused_until_everything_it_requires_exists() -> None:
         assert_refused("does not exist")
         cloud.project.accounts[email] = {}
         assert_refused("silhouette not found")
-        cloud.project.services["silhouette"] = Service("silhouette")
+        cloud.project.services["europe-west1/silhouette"] = Service("europe-west1", "silhouette")
         assert_refused("receiveEvent")
         cloud.project.bindings.append({"role": "roles/eventarc.eventReceiver", "members": [f"serviceAccount:{email}"]})
         assert_refused("unable to publish")

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.fake_gcp.cloud import FakeCloud
-from tests.support.fake_gcp.commands import CommandResult, assert_failed, deploy, segment
+from tests.support.fake_gcp.commands import SILHOUETTE, CommandResult, assert_failed, deploy, segment
 from tests.support.fake_gcp.marks import requires_gcloud
 from tests.support.fake_gcp.rehearse import BUNDLED, Rehearsal, StepResult, local_mask
 from tests.support.fake_gcp.resources import APIS
@@ -144,4 +144,4 @@ def test_only_the_functions_own_account_may_read_the_bucket_of_the_model(tmp_pat
         assert result.exit_code == 0, result.output
         bindings = cloud.project.buckets["models"]["bindings"]
         assert bindings == [{"role": "roles/storage.objectViewer", "members": [f"serviceAccount:{ACCOUNT}"]}]
-        assert segment(cloud, "silhouette", tmp_path / "mask.png") == local_mask(tmp_path)
+        assert segment(cloud, SILHOUETTE, tmp_path / "mask.png") == local_mask(tmp_path)

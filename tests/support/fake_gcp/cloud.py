@@ -31,7 +31,6 @@ class FakeCloud:
 
     Attributes:
         project: Its resources.
-        region: The region of its services.
         faults: Errors to inject from now on.
         build_error: The message with which builds fail from now on; empty if they succeed.
         new_revisions_broken: Whether revisions that are created from now on answer every request with an error.
@@ -39,7 +38,7 @@ class FakeCloud:
         refused_connections: Hosts outside this machine that a command tried to reach.
         unexpected: Requests to endpoints that the fake lacks, and tracebacks of the fake's own errors.
         start_errors: Logs of instances that failed to start.
-        ingresses: The URLs of services, by name, and of their traffic tags, as TAG---NAME.
+        ingresses: The URLs of services, by REGION/NAME, and of their traffic tags, by TAG---REGION/NAME.
         access_tokens: Access tokens that were issued.
         identity_tokens: The audience of each identity token that was issued.
         revision_count: How many revisions were created.
@@ -49,8 +48,8 @@ class FakeCloud:
         url: The URL of the server.
     """
 
-    def __init__(self, project: str = "my-project", region: str = "europe-west1") -> None:
-        self.project, self.region = Project(project), region
+    def __init__(self, project: str = "my-project") -> None:
+        self.project = Project(project)
         self.faults: list[Fault] = []
         self.build_error = ""
         self.new_revisions_broken = False
@@ -83,8 +82,8 @@ class FakeCloud:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in list(self.project.services):
-            self.remove_service(name)
+        for key in list(self.project.services):
+            self.remove_service(key)
         self._server.shutdown()
         self._server.server_close()
         shutil.rmtree(self.folder)
@@ -124,20 +123,20 @@ class FakeCloud:
         self.project.buckets.setdefault(name, new_policy([]))
         self.project.bucket_locations.setdefault(name, location)
 
-    def ingress(self, service: str, tag: str = "") -> Ingress:
-        """Return the URL of a service, or of its traffic tag; it is opened when it is first needed."""
-        key = f"{tag}---{service}" if tag else service
-        if key not in self.ingresses:
-            audience = self.ingress(service).url if tag else ""
-            self.ingresses[key] = Ingress(self.project.services[service], self.may_call, tag, audience)
-        return self.ingresses[key]
+    def ingress(self, key: str, tag: str = "") -> Ingress:
+        """Return the URL of a service REGION/NAME, or of its traffic tag; it is opened when it is first needed."""
+        name = f"{tag}---{key}" if tag else key
+        if name not in self.ingresses:
+            audience = self.ingress(key).url if tag else ""
+            self.ingresses[name] = Ingress(self.project.services[key], self.may_call, tag, audience)
+        return self.ingresses[name]
 
-    def remove_service(self, name: str) -> None:
-        """Remove a service, its URLs, its revisions, and the function that it belongs to."""
-        self.project.functions.pop(name, None)
-        service = self.project.services.pop(name, None)
-        for key in [key for key in self.ingresses if key.rpartition("---")[2] == name]:
-            ingress = self.ingresses.pop(key)
+    def remove_service(self, key: str) -> None:
+        """Remove a service REGION/NAME, its URLs, its revisions, and the function that it belongs to."""
+        self.project.functions.pop(key, None)
+        service = self.project.services.pop(key, None)
+        for name in [name for name in self.ingresses if name.rpartition("---")[2] == key]:
+            ingress = self.ingresses.pop(name)
             ingress.shutdown()
             ingress.server_close()
         for revision in service.revisions if service else []:

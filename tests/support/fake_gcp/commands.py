@@ -13,7 +13,8 @@ from tests.support.paths import ROOT, SAMPLE
 
 from .cloud import FakeCloud
 
-REGION = "europe-west1"
+# The function that deploy.sh deploys by default: REGION/NAME.
+SILHOUETTE = "europe-west1/silhouette"
 # The Python that runs the tests is certainly installed.
 PYTHON = f"{sys.version_info.major}{sys.version_info.minor}"
 
@@ -49,9 +50,9 @@ def deploy(cloud: FakeCloud, *options: str, root: Path = ROOT, **environment: st
     return CommandResult(process.returncode, process.stdout)
 
 
-def segment(cloud: FakeCloud, name: str, mask: Path) -> bytes:
-    """Return the mask of the sample photo from a deployed function, which the client also writes to a file."""
-    url = cloud.ingresses[name].url
+def segment(cloud: FakeCloud, key: str, mask: Path) -> bytes:
+    """Return the mask of the sample photo from a function REGION/NAME, which the client also writes to a file."""
+    url = cloud.ingresses[key].url
     command = [sys.executable, "-m", "client", str(SAMPLE), "--url", url, "--auth", "gcloud", "--out", str(mask)]
     subprocess.run(command, cwd=ROOT, env=cloud.environment(), check=True, capture_output=True)
     return without_origin(mask)

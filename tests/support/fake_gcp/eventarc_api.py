@@ -64,8 +64,9 @@ def check_destination(cloud: FakeCloud, trigger: Json) -> None:
     project, email = cloud.project, trigger.get("serviceAccount", "").rpartition("/")[2]
     if email not in project.accounts:
         raise ApiError(400, f"Invalid resource state: service account {email} does not exist")
-    if trigger["destination"]["cloudRun"]["service"] not in project.services:
-        raise ApiError(404, f"Cloud Run service {trigger['destination']['cloudRun']['service']} not found")
+    destination = trigger["destination"]["cloudRun"]
+    if f"{destination['region']}/{destination['service']}" not in project.services:
+        raise ApiError(404, f"Cloud Run service {destination['service']} not found in {destination['region']}")
     if not has_role(project.policy(), "roles/eventarc.eventReceiver", email):
         raise ApiError(403, f"Permission 'eventarc.events.receiveEvent' denied for service account {email}")
     if not has_role(project.policy(), "roles/pubsub.publisher", project.storage_agent):

@@ -18,19 +18,24 @@ from .validation import check_function
 if TYPE_CHECKING:
     from .cloud import FakeCloud
 
-LOCATION = r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)"
+LOCATION = r"/v2/(?P<location>projects/[^/]+/locations/(?P<region>[^/]+))"
 NAME = r"(?P<name>[^/:]+)"
 RUNTIMES = ("python311", "python312", "python313", "python314")
 OPERATION_POLL_S = 2.0
 SERVICE_DEFAULTS: Json = {"timeoutSeconds": 60, "maxInstanceRequestConcurrency": 1, "ingressSettings": "ALLOW_ALL"}
 
 
+def function_key(request: Request) -> str:
+    """Return REGION/NAME of the function that a path names."""
+    return f"{request.names['region']}/{request.names['name']}"
+
+
 def get_function(cloud: FakeCloud, request: Request) -> Json:
     """Return a function."""
-    function = cloud.project.functions.get(request.names["name"])
+    function = cloud.project.functions.get(function_key(request))
     if function is None:
         raise ApiError(404, f"Resource '{request.path.removeprefix('/v2/')}' was not found")
-    service = cloud.project.services.get(request.names["name"])
+    service = cloud.project.services.get(function_key(request))
     if service:
         function["serviceConfig"]["allTrafficOnLatestRevision"] = not service.pinned
     return function
@@ -58,16 +63,17 @@ def store_upload(cloud: FakeCloud, request: Request) -> Json:
 def create_function(cloud: FakeCloud, request: Request) -> Json:
     """Create a function."""
     name, function = request.query["functionId"], request.json()
-    if name in cloud.project.functions:
+    key = f"{request.names['region']}/{name}"
+    if key in cloud.project.functions:
         raise ApiError(409, f"Could not create function {name}: it exists")
     check_function(name, function)
-    if name in cloud.project.services:
+    if key in cloud.project.services:
         raise ApiError(409, f"A Cloud Run service named {name} exists. Please redeploy the function with another name.")
     function |= {"name": f"{request.names['location']}/functions/{name}", "environment": "GEN_2", "state": "DEPLOYING"}
     function["serviceConfig"] = SERVICE_DEFAULTS | function["serviceConfig"]
     check_account(cloud, function)
-    cloud.project.functions[name] = function
-    return start_operation(cloud, request, name, function)
+    cloud.project.functions[key] = function
+    return start_operation(cloud, request, key, function)
 
 
 def update_function(cloud: FakeCloud, request: Request) -> Json:
@@ -78,7 +84,7 @@ def update_function(cloud: FakeCloud, request: Request) -> Json:
     function = apply_update(current, body, request.query["updateMask"].split(","))
     check_function(name, function)
     check_account(cloud, function)
-    return start_operation(cloud, request, name, function)
+    return start_operation(cloud, request, function_key(request), function)
 
 
 def apply_update(current: Json, body: Json, mask: list[str]) -> Json:
@@ -99,7 +105,7 @@ def apply_update(current: Json, body: Json, mask: list[str]) -> Json:
 def delete_function(cloud: FakeCloud, request: Request) -> Json:
     """Delete a function and its service."""
     get_function(cloud, request)
-    cloud.remove_service(request.names["name"])
+    cloud.remove_service(function_key(request))
     return describe_operation(new_operation(cloud, request, done=True))
 
 
@@ -140,48 +146,48 @@ def check_account(cloud: FakeCloud, function: Json) -> None:
         raise ApiError(400, f"Service account {email} does not exist.")
 
 
-def start_operation(cloud: FakeCloud, request: Request, name: str, function: Json) -> Json:
+def start_operation(cloud: FakeCloud, request: Request, key: str, function: Json) -> Json:
     """Start the deployment of a function in a thread, and return its operation."""
     operation = new_operation(cloud, request)
-    operation.thread = threading.Thread(target=run_deployment, args=(cloud, name, function, operation), daemon=True)
+    operation.thread = threading.Thread(target=run_deployment, args=(cloud, key, function, operation), daemon=True)
     operation.thread.start()
     return describe_operation(operation)
 
 
-def run_deployment(cloud: FakeCloud, name: str, function: Json, operation: Operation) -> None:
+def run_deployment(cloud: FakeCloud, key: str, function: Json, operation: Operation) -> None:
     """Build a function and send traffic to its new revision; after a failure the previous revision keeps serving."""
-    config, build = function["serviceConfig"], function["buildConfig"]
+    config, build, name = function["serviceConfig"], function["buildConfig"], key.rpartition("/")[2]
     try:
         upload = build["source"]["storageSource"]["object"]
         image = build_image(cloud, upload, build["runtime"], build["entryPoint"])
         operation.stage = "SERVICE"
         revision = start_revision(cloud, name, new_revision_name(cloud, name), image, config)
         if revision.error:
-            text = f"Could not create or update Cloud Run service {name}, Container Healthcheck failed. {revision.error}"
-            fail(cloud, name, operation, 3, text)
+            text = f"Could not create or update Cloud Run service {name}, Container Healthcheck failed."
+            fail(cloud, key, operation, 3, f"{text} {revision.error}")
         else:
-            activate(cloud, name, function, revision)
+            activate(cloud, key, function, revision)
     except BuildFailed as error:
-        fail(cloud, name, operation, 3, f"Build failed: {error}; Error ID: d0a3e1b8")
+        fail(cloud, key, operation, 3, f"Build failed: {error}; Error ID: d0a3e1b8")
     operation.done = True
 
 
-def activate(cloud: FakeCloud, name: str, function: Json, revision: Revision) -> None:
+def activate(cloud: FakeCloud, key: str, function: Json, revision: Revision) -> None:
     """Add a revision to a function's service, send traffic to it unless traffic is pinned, and set the URL."""
     config = function["serviceConfig"]
-    service = cloud.project.services.setdefault(name, Service(name, labels=dict(FUNCTION_LABELS)))
+    service = cloud.project.services.setdefault(key, Service(*key.split("/"), labels=dict(FUNCTION_LABELS)))
     service.revisions.append(revision)
     if config.pop("allTrafficOnLatestRevision", False) or not service.pinned:
         service.send_traffic([{"latestRevision": True, "percent": 100}])
-    url, parent = cloud.ingress(name).url, function["name"].rpartition("/functions/")[0]
-    config |= {"uri": url, "service": f"{parent}/services/{name}", "revision": revision.name}
-    cloud.project.functions[name] = function | {"state": "ACTIVE", "url": url}
+    url, parent = cloud.ingress(key).url, function["name"].rpartition("/functions/")[0]
+    config |= {"uri": url, "service": f"{parent}/services/{service.name}", "revision": revision.name}
+    cloud.project.functions[key] = function | {"state": "ACTIVE", "url": url}
 
 
-def fail(cloud: FakeCloud, name: str, operation: Operation, code: int, message: str) -> None:
+def fail(cloud: FakeCloud, key: str, operation: Operation, code: int, message: str) -> None:
     """End an operation with an error; a function that was never active becomes FAILED."""
     operation.error = {"code": code, "message": message}
-    function = cloud.project.functions[name]
+    function = cloud.project.functions[key]
     if function["state"] != "ACTIVE":
         function["state"] = "FAILED"
 

@@ -31,6 +31,7 @@ class Request:
 
     Attributes:
         service: The API: the first label of the host, without a region before it.
+        region: The region before it, or an empty string.
         method: HTTP method.
         path: Path, with percent-encoding decoded.
         query: Query parameters.
@@ -40,6 +41,7 @@ class Request:
     """
 
     service: str
+    region: str
     method: str
     path: str
     query: dict[str, str]
@@ -73,9 +75,9 @@ def parse_request(method: str, url: str, body: bytes, authorization: str) -> Req
     """Parse a request to a proxy, which has an absolute URL."""
     parts = urllib.parse.urlsplit(url)
     host = (parts.hostname or INSTANCES).removesuffix("." + DOMAIN)
-    service = "run" if host.endswith("-run") else host
+    region, service = (host.removesuffix("-run"), "run") if host.endswith("-run") else ("", host)
     query = dict(urllib.parse.parse_qsl(parts.query))
-    return Request(service, method, urllib.parse.unquote(parts.path), query, body, authorization)
+    return Request(service, region, method, urllib.parse.unquote(parts.path), query, body, authorization)
 
 
 def dispatch(cloud: FakeCloud, request: Request) -> Any:

@@ -18,11 +18,10 @@ import httpx
 from tests.support.paths import ROOT, SAMPLE
 
 from .cloud import FakeCloud
-from .commands import CommandResult, deploy, segment
+from .commands import SILHOUETTE, CommandResult, deploy, segment
 from .faults import eventarc_not_propagated
 from .resources import Json, Project
 
-NAME = "silhouette"
 BUNDLED = "model/weights/pets.tflite"
 NOT_COPIED = ("services", "operations", "uploads", "objects")  # They have threads and processes, or are large.
 Print = Callable[[str], object]
@@ -121,14 +120,14 @@ def run_command(cloud: FakeCloud, print_line: Print, title: str, *options: str) 
 
 def record_state(cloud: FakeCloud, command: CommandResult, folder: Path) -> StepResult:
     """Return the result of a command with the state of the cloud after it."""
-    service, function = cloud.project.services[NAME], dict(cloud.project.functions[NAME])
+    service, function = cloud.project.services[SILHOUETTE], dict(cloud.project.functions[SILHOUETTE])
     assert service.serving is not None
     requests = [*cloud.requests]
     return StepResult(
         command=command,
         function=function,
         serving=service.serving.name,
-        mask=segment(cloud, NAME, folder / "mask.png"),
+        mask=segment(cloud, SILHOUETTE, folder / "mask.png"),
         anonymous_status=httpx.get(function["url"]).status_code,
         requests=requests,
         invoker_policy=service.policy,

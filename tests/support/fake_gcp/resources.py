@@ -86,6 +86,7 @@ class Service:
     """A Cloud Run service.
 
     Attributes:
+        region: Its region.
         name: Its name.
         labels: Its labels.
         annotations: Its annotations.
@@ -96,6 +97,7 @@ class Service:
         generation: The number of changes to it.
     """
 
+    region: str
     name: str
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
@@ -104,6 +106,11 @@ class Service:
     traffic: list[Json] = field(default_factory=lambda: [{"latestRevision": True, "percent": 100}])
     policy: Json = field(default_factory=lambda: new_policy([]))
     generation: int = 1
+
+    @property
+    def key(self) -> str:
+        """REGION/NAME: names are unique only in a region."""
+        return f"{self.region}/{self.name}"
 
     def target(self, target: Json) -> Revision | None:
         """Return the revision that a traffic target names: the latest one that is ready, or one by its name."""
@@ -135,7 +142,7 @@ class Service:
 
     def is_public(self) -> bool:
         """Return whether anyone may call the service."""
-        unchecked = self.annotations.get("run.googleapis.com/invoker-iam-disabled") == "true"
+        unchecked = self.annotations.get("run.googleapis.com/invoker-iam-disabled", "").lower() == "true"
         return unchecked or any("allUsers" in binding["members"] for binding in self.policy["bindings"])
 
 
@@ -182,8 +189,8 @@ class Project:
         uploads: Uploaded source archives by name.
         repositories: Repositories of Artifact Registry, by full name.
         images: Images that were built for Cloud Run, by digest.
-        functions: Functions by name, as the API returns them.
-        services: Cloud Run services by name.
+        functions: Functions by REGION/NAME, as the API returns them.
+        services: Cloud Run services by REGION/NAME.
         operations: Operations of Cloud Functions by full name.
         build_operations: Operations of builds for Cloud Run by full name.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import string
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .build import BuildFailed, install, unpack

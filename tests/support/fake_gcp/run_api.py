@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 KNATIVE = r"/apis/serving\.knative\.dev/v1/namespaces/[^/]+"
 NAME = r"(?P<name>[^/:]+)"
-POLICY = rf"/v1/projects/[^/]+/locations/[^/]+/services/{NAME}"
-BUILDS = r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)/builds:submit"
+POLICY = rf"/v1/projects/[^/]+/locations/(?P<region>[^/]+)/services/{NAME}"
+BUILDS = r"/v2/(?P<location>projects/[^/]+/locations/(?P<region>[^/]+))/builds:submit"
 API_VERSION = "serving.knative.dev/v1"
 
 
@@ -39,7 +39,7 @@ def submit_build(cloud: FakeCloud, request: Request) -> Json:
         operation["error"] = {"code": 2, "message": f"Build failed; check build logs for details. {error}"}
     cloud.project.build_operations[operation["name"]] = operation
     metadata = {"@type": "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata", "build": build}
-    base_image = f"{cloud.region}-docker.pkg.dev/serverless-runtimes/google-22/runtimes/{pack['baseImage']}"
+    base_image = f"{request.names['region']}-docker.pkg.dev/serverless-runtimes/google-22/runtimes/{pack['baseImage']}"
     return {"buildOperation": {"name": operation["name"], "metadata": metadata}, "baseImageUri": base_image}
 
 
@@ -49,7 +49,7 @@ def find(cloud: FakeCloud, request: Request) -> Service:
     Raises:
         ApiError: 404, if it does not exist.
     """
-    service = cloud.project.services.get(request.names["name"])
+    service = cloud.project.services.get(f"{request.names.get('region', request.region)}/{request.names['name']}")
     if service is None:
         raise ApiError(404, f"Resource '{request.names['name']}' of kind 'SERVICE' does not exist.")
     return service
@@ -62,10 +62,10 @@ def get_service(cloud: FakeCloud, request: Request) -> Json:
 
 def create_service(cloud: FakeCloud, request: Request) -> Json:
     """Create a service and its first revision."""
-    name = request.json()["metadata"]["name"]
-    if name in cloud.project.services:
-        raise ApiError(409, f"Resource '{name}' already exists.")
-    return apply_service(cloud, Service(name), request.json())
+    service = Service(request.region, request.json()["metadata"]["name"])
+    if service.key in cloud.project.services:
+        raise ApiError(409, f"Resource '{service.name}' already exists.")
+    return apply_service(cloud, service, request.json())
 
 
 def replace_service(cloud: FakeCloud, request: Request) -> Json:
@@ -82,8 +82,12 @@ def apply_service(cloud: FakeCloud, service: Service, body: Json) -> Json:
     is_changed = template != describe_template(service)
     config = service_config(template) if is_changed else {}
     check_service(config)
+    email = config.get("serviceAccountEmail")
+    if email and email not in cloud.project.accounts:
+        text = f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} (or it may not exist)."
+        raise ApiError(403, text)
     check_traffic(service, traffic, template.get("metadata", {}).get("name", ""))
-    cloud.project.services[service.name] = service
+    cloud.project.services[service.key] = service
     metadata = body["metadata"]
     service.labels, service.annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     if is_changed:
@@ -127,14 +131,14 @@ def service_config(template: Json) -> Json:
 
 def delete_service(cloud: FakeCloud, request: Request) -> Json:
     """Delete a service."""
-    cloud.remove_service(find(cloud, request).name)
+    cloud.remove_service(find(cloud, request).key)
     return {"kind": "Status", "status": "Success"}
 
 
 def list_revisions(cloud: FakeCloud, request: Request) -> Json:
     """Return the revisions of a service, newest first."""
     name = request.query.get("labelSelector", "").rpartition("=")[2].strip()
-    service = cloud.project.services.get(name)
+    service = cloud.project.services.get(f"{request.region}/{name}")
     revisions = service.revisions if service else []
     items = [describe_revision(name, revision, number) for number, revision in enumerate(revisions)]
     return {"apiVersion": API_VERSION, "kind": "RevisionList", "items": items[::-1], "metadata": {}}
@@ -160,9 +164,9 @@ def delete_revision(cloud: FakeCloud, request: Request) -> Json:
 
 def describe_service(cloud: FakeCloud, service: Service) -> Json:
     """Return the JSON of a service."""
-    url, latest = cloud.ingress(service.name).url, service.revisions[-1]
+    url, latest = cloud.ingress(service.key).url, service.revisions[-1]
     metadata = {"name": service.name, "namespace": PROJECT_NUMBER, "generation": service.generation}
-    metadata |= {"labels": service.labels | {"cloud.googleapis.com/location": cloud.region}, "resourceVersion": "AAY"}
+    metadata |= {"labels": service.labels | {"cloud.googleapis.com/location": service.region}, "resourceVersion": "AAY"}
     ready = service.target({"latestRevision": True})
     status: Json = {"observedGeneration": service.generation, "conditions": conditions(latest), "url": url}
     status |= {"latestCreatedRevisionName": latest.name, "address": {"url": url}}
@@ -182,7 +186,7 @@ def describe_traffic(cloud: FakeCloud, service: Service) -> list[Json]:
     targets = []
     for target in service.traffic:
         revision = service.target(target)
-        url = {"url": cloud.ingress(service.name, target["tag"]).url} if "tag" in target else {}
+        url = {"url": cloud.ingress(service.key, target["tag"]).url} if "tag" in target else {}
         targets.append(target | ({"revisionName": revision.name} if revision else {}) | url)
     return targets
 
