@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Deploy this directory as a private Cloud Function (2nd gen): ./deploy.sh --project PROJECT
+# Deploy this directory as a private function: ./deploy.sh --project PROJECT
 set -euo pipefail
 caller_dir=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -9,11 +9,12 @@ source deploy/prerequisites.sh
 source deploy/upload.sh
 source deploy/function.sh
 source deploy/bucket_trigger.sh
+source deploy/candidate.sh
 
 # Each name is an option (--min-instances), an environment variable (SILHOUETTE_MIN_INSTANCES) and a variable here.
 OPTIONS="project region name model python memory cpu concurrency min_instances max_instances timeout service_account"
-OPTIONS+=" photos masks"
-SWITCHES="public dry_run yes status rollback delete"
+OPTIONS+=" photos masks service photos_to_compare min_agreement promote"
+SWITCHES="public dry_run yes status rollback delete candidate"
 
 read_environment() {
     local option variable
@@ -30,6 +31,8 @@ read_command_line() {
         option=${1#--} && option=${option//-/_}
         if [[ $1 = --help || $1 = -h ]]; then
             cat deploy/help.txt && exit 0
+        elif [[ $1 = --promote && ! ${2:-} =~ ^[0-9]+$ ]]; then
+            promote=100 && shift
         elif [[ $1 = --* && " $SWITCHES " = *" $option "* ]]; then
             printf -v "$option" yes && shift
         elif [[ $1 = --* && " $OPTIONS " = *" $option "* ]]; then
@@ -41,14 +44,24 @@ read_command_line() {
     done
     [ -n "$project" ] || fail "--project is required" \
         "./deploy.sh --project PROJECT (gcloud projects list shows your projects)"
-    : "${region:=europe-west1}" "${name:=silhouette}"
+    : "${region:=europe-west1}" "${name:=silhouette}" "${service:=function}"
+}
+
+# Load the functions of --service.
+load_service() {
+    case $service in
+        function) source deploy/service_function.sh ;;
+        run) source deploy/service_run.sh ;;
+        *) fail "--service $service does not exist" "use --service function, or --service run" ;;
+    esac
 }
 
 # Derive the names of the resources, and the parts that many commands share.
 set_names() {
     location=(--project "$project" --region "$region")
     this_command="./deploy.sh --project $project --region $region --name $name"
-    logs_command="gcloud functions logs read $name --gen2 ${location[*]}"
+    [ "$SERVICE" = function ] || this_command+=" --service $SERVICE"
+    logs_command="gcloud $LOGS $name ${location[*]}"
     own_account=$(account_email runtime)
     events_account=$(account_email events)
     dead_letters=$name-dead-letters
@@ -103,6 +116,11 @@ deploy() {
     create_trigger_resources
     deploy_function
     [ -n "$dry_run" ] || smoke_test || undo_deployment
+    if [ -n "$candidate" ]; then
+        [ -n "$dry_run" ] || { compare_candidate && print_candidate_report; }
+        return
+    fi
+    serve_new_revision
     connect_trigger
     [ -n "$dry_run" ] || print_report
 }
@@ -110,8 +128,10 @@ deploy() {
 main() {
     read_environment
     read_command_line "$@"
+    load_service
     check_bucket_options
     set_names
+    check_candidate_options
     scratch=$(mktemp -d) && log=$scratch/log
     trap 'rm -rf "$scratch"' EXIT
     check_gcloud
@@ -120,6 +140,8 @@ main() {
     elif [ -n "$rollback" ]; then
         check_client
         roll_back
+    elif [ -n "$promote" ]; then
+        promote_candidate
     elif [ -n "$delete" ]; then
         delete_function
     else

@@ -42,7 +42,7 @@ next_step() {
     case $(reason) in
         *"Build failed"*) info "read the build log at the address above; the usual cause is requirements.txt" ;;
         *"Memory limit"*) info "run this again with more memory: --memory 2Gi" ;;
-        *Healthcheck*) info "$logs_command" ;;
+        *Healthcheck* | *"failed to start"*) info "$logs_command" ;;
         *"has not been used"*) info "run this again with --yes to enable the API; that takes about a minute" ;;
         *429* | *uota*) info "run this again in a minute, or raise the quota: $quotas" ;;
         *409* | *oncurrent*) info "somebody else is changing $name: run this again" ;;

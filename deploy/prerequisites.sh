@@ -2,17 +2,6 @@
 # Prerequisites of a deployment. Each check reports a problem with its next step and continues, so that one run lists
 # every missing prerequisite.
 
-APIS="run cloudfunctions cloudbuild artifactregistry storage"
-# PERMISSION=ROLE: what the user who deploys needs, and the role that grants it.
-PERMISSIONS="cloudfunctions.functions.create=roles/cloudfunctions.developer
-cloudfunctions.functions.update=roles/cloudfunctions.developer
-cloudfunctions.functions.sourceCodeSet=roles/cloudfunctions.developer
-run.services.setIamPolicy=roles/run.admin
-run.services.update=roles/run.admin
-run.routes.invoke=roles/run.invoker
-iam.serviceAccounts.actAs=roles/iam.serviceAccountUser
-iam.serviceAccounts.create=roles/iam.serviceAccountCreator"
-
 check_prerequisites() {
     problems=''
     start_queries
@@ -23,9 +12,11 @@ check_prerequisites() {
     check_project
     check_apis
     read_function
+    read_serving
     complete_settings
     check_settings
     check_bucket_prerequisites
+    check_candidate
     check_account
     check_permissions
     [ -n "$deployed_state" ] || check_build_account

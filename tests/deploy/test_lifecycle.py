@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from tests.support.fake_gcp.cloud import FakeCloud
-from tests.support.fake_gcp.commands import SILHOUETTE, CommandResult, assert_failed, deploy, segment
+from tests.support.fake_gcp.commands import BUNDLED, SILHOUETTE, CommandResult, assert_failed, deploy, segment
 from tests.support.fake_gcp.marks import requires_gcloud
-from tests.support.fake_gcp.rehearse import BUNDLED, Rehearsal, StepResult, local_mask
+from tests.support.fake_gcp.rehearse import Rehearsal, StepResult, local_mask
 from tests.support.fake_gcp.resources import APIS
 from tests.support.paths import ROOT
 

@@ -174,8 +174,8 @@ def run_deployment(cloud: FakeCloud, key: str, function: Json, operation: Operat
 
 def activate(cloud: FakeCloud, key: str, function: Json, revision: Revision) -> None:
     """Add a revision to a function's service, send traffic to it unless traffic is pinned, and set the URL."""
-    config = function["serviceConfig"]
-    service = cloud.project.services.setdefault(key, Service(*key.split("/"), labels=dict(FUNCTION_LABELS)))
+    config, (region, name) = function["serviceConfig"], key.split("/")
+    service = cloud.project.services.setdefault(key, Service(region, name, labels=dict(FUNCTION_LABELS)))
     service.revisions.append(revision)
     if config.pop("allTrafficOnLatestRevision", False) or not service.pinned:
         service.send_traffic([{"latestRevision": True, "percent": 100}])

@@ -1,4 +1,4 @@
-"""The public URL of a function: access control, and the routing of requests to the serving revision."""
+"""The public URL of a service and of its traffic tags: access control, and the routing to a revision."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import shutil
 import subprocess
 import sys
@@ -18,11 +19,11 @@ import httpx
 from tests.support.paths import ROOT, SAMPLE
 
 from .cloud import FakeCloud
-from .commands import SILHOUETTE, CommandResult, deploy, segment
+from .commands import BUNDLED, SILHOUETTE, CommandResult, deploy, segment
 from .faults import eventarc_not_propagated
+from .rehearse_run import rehearse_service
 from .resources import Json, Project
 
-BUNDLED = "model/weights/pets.tflite"
 NOT_COPIED = ("services", "operations", "uploads", "objects")  # They have threads and processes, or are large.
 Print = Callable[[str], object]
 
@@ -154,15 +155,18 @@ def main() -> int:
     if not shutil.which("gcloud"):
         print("The rehearsal requires gcloud: https://cloud.google.com/sdk/docs/install")
         return 1
-    with FakeCloud() as cloud, tempfile.TemporaryDirectory() as name:
+    with FakeCloud() as cloud, FakeCloud() as run_cloud, tempfile.TemporaryDirectory() as name:
         steps = rehearse(cloud, Path(name), print).steps
+        services = rehearse_service(run_cloud, Path(name), functools.partial(run_command, run_cloud, print))
         expected = local_mask(Path(name))
-    same = all(steps[step].mask == expected for step in ("first deployment", "redeployment"))
-    connections = ", ".join(cloud.refused_connections) or "none"
+    masks = [steps["first deployment"].mask, steps["redeployment"].mask, *(step.mask for step in services.values())]
+    same = all(mask == expected for mask in masks)
+    refused = [*cloud.refused_connections, *run_cloud.refused_connections]
+    connections = ", ".join(refused) or "none"
     print(f"\nPeak memory of an instance: {cloud.peak_bytes / 2**20:.0f} MiB.")
     print(f"Attempted connections outside this machine: {connections}.")
     print(f"Masks of the deployed function and of python -m model: {'identical' if same else 'DIFFERENT'}.")
-    return 0 if same and not cloud.refused_connections else 1
+    return 0 if same and not refused else 1
 
 
 if __name__ == "__main__":

@@ -144,6 +144,16 @@ def list_revisions(cloud: FakeCloud, request: Request) -> Json:
     return {"apiVersion": API_VERSION, "kind": "RevisionList", "items": items[::-1], "metadata": {}}
 
 
+def get_revision(cloud: FakeCloud, request: Request) -> Json:
+    """Return a revision."""
+    name = request.names["name"]
+    for service in cloud.project.services.values():
+        for number, revision in enumerate(service.revisions):
+            if revision.name == name:
+                return describe_revision(service.name, revision, number)
+    raise ApiError(404, f"Resource '{name}' of kind 'REVISION' does not exist.")
+
+
 def delete_revision(cloud: FakeCloud, request: Request) -> Json:
     """Delete a revision.
 
@@ -246,6 +256,7 @@ ROUTES: list[Route] = [
     ("PUT", f"{KNATIVE}/services/{NAME}", replace_service),
     ("DELETE", f"{KNATIVE}/services/{NAME}", delete_service),
     ("GET", f"{KNATIVE}/revisions", list_revisions),
+    ("GET", f"{KNATIVE}/revisions/{NAME}", get_revision),
     ("DELETE", f"{KNATIVE}/revisions/{NAME}", delete_revision),
     ("GET", f"{POLICY}:getIamPolicy", get_policy),
     ("POST", f"{POLICY}:setIamPolicy", set_policy),
