@@ -12,6 +12,8 @@ check_candidate_options() {
         fail "--photos-to-compare and --min-agreement are about a candidate" "add --candidate"
     [[ -n $photos_to_compare || -z $min_agreement ]] ||
         fail "--min-agreement requires photos to compare" "add --photos-to-compare FOLDER"
+    [[ $min_agreement =~ ^([01](\.[0-9]*)?|\.[0-9]+)?$ ]] ||
+        fail "--min-agreement $min_agreement is not a number from 0 to 1" "use --min-agreement 0.95, for example"
     [[ $promote =~ ^([1-9][0-9]?|100)?$ ]] ||
         fail "--promote $promote is not a percentage" "use --promote, or --promote 10 for a tenth of the requests"
     [[ -z $candidate || -z $public ]] ||
@@ -61,6 +63,8 @@ print_candidate_report() {
 promote_candidate() {
     describe_function
     [ -n "$candidate_revision" ] || fail "$name has no candidate" "$this_command --candidate"
+    list_revisions | grep -qxF "$candidate_revision" ||
+        fail "the candidate $candidate_revision did not start" "$logs_command" "$this_command --candidate"
     if [ "$promote" = 100 ]; then
         send_traffic_to "$candidate_revision" 100 --remove-tags candidate
     else

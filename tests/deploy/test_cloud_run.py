@@ -170,6 +170,7 @@ def test_a_revision_that_does_not_start_leaves_the_previous_one_serving(
     result = deploy(deployed, *RUN, root=tree)
     assert_failed(result, "failed to start", "gcloud run services logs read silhouette")
     assert "is still serving" in result.output
+    assert_failed(deploy(deployed, *RUN, "--promote"), "did not start", "gcloud run services logs read silhouette")
 
 
 def test_a_service_is_public_although_the_organization_restricts_who_may_be_granted_access(
@@ -236,6 +237,11 @@ def test_a_service_is_not_touched_by_commands_for_a_function(empty: FakeCloud, t
         (("--promote", "10"), "a function sends all requests to a new version", "--name silhouette-run --service run"),
         ((*RUN, "--photos-to-compare", "photos"), "are about a candidate", "add --candidate"),
         ((*RUN, "--candidate", "--min-agreement", "0.9"), "requires photos to compare", "--photos-to-compare FOLDER"),
+        (
+            (*RUN, "--candidate", "--photos-to-compare=.", "--min-agreement=98"),
+            "98 is not a number from 0 to 1",
+            "--min-agreement 0.95",
+        ),
         ((*RUN, "--promote", "101"), "--promote 101 is not a percentage", "--promote 10"),
         ((*RUN, "--promote=0"), "--promote 0 is not a percentage", "--promote 10"),
         ((*RUN, "--candidate", "--public"), "does not change who may call", "omit --public"),
