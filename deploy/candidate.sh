@@ -37,7 +37,8 @@ check_candidate() {
 # address, also for a tag.
 compare_candidate() {
     [ -n "$photos_to_compare" ] || return 0
-    local code=0 sheet=$caller_dir/$name-candidate.png
+    local code=0
+    sheet=$PWD/build/$name-candidate.png && mkdir -p build
     info "Comparing $revision with $serving on the photos in $photos_to_compare."
     "$python_here" -m client "$photos_to_compare" --url "$test_url" --audience "$url" --against "$url" --auth gcloud \
         --min-agreement "${min_agreement:=$DEFAULT_AGREEMENT}" --contact-sheet "$sheet" || code=$?
@@ -50,7 +51,9 @@ compare_candidate() {
 }
 
 print_candidate_report() {
-    info "" "The candidate is tested, and gets no requests yet:" "" \
+    info "" "The candidate is tested, and gets no requests yet:" ""
+    [ -z "$photos_to_compare" ] || info "  masks      $sheet shows the photos whose masks agree least"
+    info \
         "  serving    $url ($serving)" \
         "  candidate  $test_url ($revision)" \
         "  call it    $python_here -m client PHOTO --url $test_url --audience $url --auth gcloud" \
