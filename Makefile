@@ -9,6 +9,10 @@ ROADS_PYTHON ?= python3.13
 PHOTO ?= client/web/sample.jpg
 PORT ?= 8080
 BIN := $(VENV)/bin
+# The benchmarks run on the Python that is deployed by default, if it is installed.
+BENCH_VENV ?= .venv-bench
+BENCH_PYTHON ?= $(shell for python in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13.*/bin/python $(PYTHON); do \
+	"$$python" -c 'import sys; print(sys.executable)' 2>/dev/null && break; done)
 LOCK_PINS := $(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 
@@ -48,11 +52,11 @@ platforms: $(VENV)/test.stamp
 			--only-binary :all: --require-hashes -r requirements.txt || exit; \
 	done; done
 
-bench: $(VENV)/test.stamp
-	for name in cold latency load growth; do $(BIN)/python -m benchmarks.$$name $(BENCH) || exit; done
+bench: $(BENCH_VENV)/bench.stamp
+	for name in cold latency load growth; do $(BENCH_VENV)/bin/python -m benchmarks.$$name $(BENCH) || exit; done
 
-scale: $(VENV)/test.stamp
-	$(BIN)/python -m benchmarks.scale $(SCALE)
+scale: $(BENCH_VENV)/bench.stamp
+	$(BENCH_VENV)/bin/python -m benchmarks.scale $(SCALE)
 
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m tests.stress.soak $(SOAK)
@@ -102,6 +106,11 @@ $(VENV)/demo.stamp: $(VENV)/bin/python requirements.txt client/requirements.txt
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	touch $@
+
+$(BENCH_VENV)/bench.stamp: requirements.txt
+	test -x $(BENCH_VENV)/bin/python || $(BENCH_PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	touch $@
 
 $(TRAIN_VENV)/train.stamp: model/training/requirements.txt

@@ -30,14 +30,15 @@ def measure(options: Options) -> dict[str, Any]:
     machine = results.machine()
     photo = photos.small()
     ours = servers.pythons["ours"]
-    references = {size: masks.reference([photo], ours, size)[photo.name] for size in ("photo", "model")}
+    references = {size: masks.references(servers.available, [photo], ours, size) for size in ("photo", "model")}
     measurements: dict[str, Measurements] = defaultdict(lambda: defaultdict(list))
     progress = ProgressBar("cold", (rounds + 1) * len(servers.available))
     for turn in range(rounds + 1):
         for spec in rotate(servers.available, turn):
             values = measurements[spec.name] if turn else defaultdict(list)  # the first round fills the page cache
             try:
-                start_once(spec, servers.pythons[spec.name], photo, references, warm_requests, values)
+                reference = references["model" if spec.output == "tensor" else "photo"][spec.name][photo.name]
+                start_once(spec, servers.pythons[spec.name], photo, reference, warm_requests, values)
             except ServerFailed as error:
                 servers.mark_absent(spec, error)
             progress.step(spec.title)
@@ -73,7 +74,7 @@ def start_once(
     spec: ServerSpec,
     python: Path,
     photo: photos.Photo,
-    references: dict[str, bytes],
+    reference: bytes,
     warm_requests: int,
     values: Measurements,
 ) -> None:
@@ -83,7 +84,7 @@ def start_once(
         spec: The server to start.
         python: Its interpreter.
         photo: Photo to send.
-        references: The reference masks, by size (`photo` and `model`).
+        reference: The reference mask.
         warm_requests: Requests after the first mask.
         values: Lists that the measurements are appended to.
 
@@ -91,7 +92,6 @@ def start_once(
         ServerFailed: If the server does not start.
         WrongMask: If it returns a wrong mask.
     """
-    reference = references["model" if spec.output == "tensor" else "photo"]
     request = spec.request(photo.data, photo.content_type)
     with running(spec, python) as server:
         first, ms = server.first_response(request)

@@ -22,9 +22,9 @@ from benchmarks.harness.server_process import ServerProcess, running
 from benchmarks.harness.servers import SERVERS
 from benchmarks.harness.venvs import ServerSet
 
-NAMES = ("ours", "litserve", "ok")
+NAMES = ("ours", "litserve-float16", "litserve-int8", "ok")
 LEVELS, OK_LEVEL = (1, 2, 4, 8, 16, 32, 64), 8
-ROUNDS, RUN_S = 3, 20.0
+ROUNDS, RUN_S = 3, 8.0
 STEADY_BATCHES, QUICK_STEADY_BATCHES = (200, 800), (20, 20)  # requests before each reading of the idle memory
 STEADY_LEVEL, IDLE_S, SAMPLE_S, UNLIMITED_S = 8, 2.0, 0.25, 3600.0
 
@@ -83,9 +83,9 @@ def run_levels(stack: contextlib.ExitStack, server_set: ServerSet, quick: bool) 
     """
     levels, rounds, seconds = ((1, 8), 1, 1.5) if quick else (LEVELS, ROUNDS, RUN_S)
     photo = photos.small()
-    reference = masks.reference([photo], server_set.pythons["ours"])[photo.name]
+    references = masks.references(server_set.available, [photo], server_set.pythons["ours"])
     servers = lifecycle.start_all(stack, server_set, photo, threads=max(LEVELS), workers=os.cpu_count() or 1)
-    jobs = {server: prepare_job(server, photo, reference, seconds) for server in servers}
+    jobs = {server: prepare_job(server, photo, references[server.spec.name][photo.name], seconds) for server in servers}
     runs: dict[str, dict[int, list[Run]]] = {spec.name: defaultdict(list) for spec in server_set.available}
     pairs = [(level, server) for level in levels for server in servers if server.spec.name != "ok" or level == OK_LEVEL]
     progress = ProgressBar("load", rounds * len(pairs))
@@ -137,7 +137,7 @@ def run_job(server: ServerProcess, job: Job) -> Run:
             process.kill()
             process.wait()
     result = json.loads(result_file.read_text())
-    if result["incorrect"] and server.spec.name == "ours":
+    if result["incorrect"] and server.spec.is_ours:
         raise masks.WrongMask(f"{result['incorrect']} wrong masks with {job.in_flight} requests in flight")
     return Run(result, samples)
 

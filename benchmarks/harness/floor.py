@@ -106,11 +106,18 @@ class Floor:
 
     def scores(self, pixels: Pixels) -> Scores:
         """Run the model on uint8 (h, w, 3) and return its scores, float32 (h, w)."""
+        given, wanted = self.interpreter.get_input_details()[0], self.interpreter.get_output_details()[0]
         mean, std = (np.array(self.card[name], np.float32) for name in ("mean", "std"))
-        self.interpreter.set_tensor(self.interpreter.get_input_details()[0]["index"], ((pixels - mean) / std)[None])
+        values = ((pixels - mean) / std)[np.newaxis]
+        scale, zero_point = given["quantization"]
+        if scale:
+            limits = np.iinfo(given["dtype"])
+            values = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(given["dtype"])
+        self.interpreter.set_tensor(given["index"], values)
         self.interpreter.invoke()
-        output: Scores = self.interpreter.get_tensor(self.interpreter.get_output_details()[0]["index"])
-        return output[0, :, :, 0]
+        scores: Scores = self.interpreter.get_tensor(wanted["index"])[0, :, :, 0]
+        scale, zero_point = wanted["quantization"]
+        return (scores.astype(np.float32) - zero_point) * np.float32(scale) if scale else scores
 
     def mask_by_table(self, scores: Scores) -> Image.Image:
         """Enlarge the scores as bytes and apply the threshold by a lookup table of Pillow."""

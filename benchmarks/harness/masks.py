@@ -45,13 +45,22 @@ def reference(photos: Sequence[Photo], python: Path, size: str = "photo", model:
         return {photo.name: Path(folder, f"{photo.file.stem}-mask.png").read_bytes() for photo in photos}
 
 
+def references(
+    specs: Sequence[ServerSpec], photos: Sequence[Photo], python: Path, size: str = "photo"
+) -> dict[str, dict[str, bytes]]:
+    """Return the mask of each photo by the model of each server, by the names of the server and of the photo."""
+    by_model = {model: reference(photos, python, size, model) for model in {spec.model for spec in specs}}
+    return {spec.name: by_model[spec.model] for spec in specs}
+
+
 def check(spec: ServerSpec, body: bytes, reference_png: bytes) -> float:
     """Compare a response with the reference mask: ours byte by byte, a competitor's pixel by pixel.
 
     Args:
         spec: The server that responded.
         body: Response body.
-        reference_png: Mask of `python -m model`, at the model's size for a server that returns a tensor.
+        reference_png: Mask of `python -m model` with the server's model, at the model's size for a server that returns
+            a tensor.
 
     Returns:
         The share of equal pixels, 0 to 1.
@@ -59,7 +68,7 @@ def check(spec: ServerSpec, body: bytes, reference_png: bytes) -> float:
     Raises:
         WrongMask: If ours differs at all, or a competitor's in more than 2 % of the pixels.
     """
-    if spec.name == "ours" and body != reference_png:
+    if spec.is_ours and body != reference_png:
         raise WrongMask("the response of the function differs from the mask of python -m model")
     if spec.output == "ok":
         if body != b"ok":

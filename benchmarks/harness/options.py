@@ -5,12 +5,26 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 BENCHMARKS = Path(__file__).parents[1]
 ROOT = BENCHMARKS.parent
 CACHE = BENCHMARKS / ".cache"
-MODEL = ROOT / "model" / "weights" / "pets.tflite"
+WEIGHTS = ROOT / "model" / "weights"
+
+Variant = Literal["float16", "int8"]
+
+
+def model_file(variant: Variant) -> Path:
+    """Return the bundled model of a variant."""
+    file = WEIGHTS / f"pets-{variant}.tflite"
+    return file if file.is_file() else WEIGHTS / "pets.tflite"
+
+
+# The variant that the function selects for the runtime of this Python.
+MODEL = model_file("int8" if find_spec("ai_edge_litert") else "float16")
 
 
 @dataclass(frozen=True)
@@ -45,9 +59,13 @@ def parse(command: str, arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{command}")
     parser.add_argument("--quick", action="store_true", help="run a smoke test of a few seconds; ignore its figures")
     parser.add_argument(
-        "--only", default="", metavar="NAMES", help="run only these of ours,flask_tensorflow,litserve,naive,ok"
+        "--only",
+        default="",
+        metavar="NAMES",
+        help="run only ours and these of ours-float16,flask_tensorflow,litserve-float16,litserve-int8,naive-float16,"
+        "naive-int8,ok",
     )
-    parser.add_argument("--no-install", action="store_true", help="install nothing; run ours, naive and ok")
+    parser.add_argument("--no-install", action="store_true", help="install nothing; run ours, naive-* and ok")
     parser.add_argument(
         "--flask-tensorflow-python",
         type=Path,

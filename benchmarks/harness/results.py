@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-NAMES = ("cold", "latency", "load", "growth")
+NAMES = ("cold", "latency", "load", "growth", "scale")
 MAX_BUSY_SHARE = 0.1  # of the CPUs used by other processes, above which the figures are doubtful
 INNERMOST = re.compile(r"[\[{][^\[\]{}]*[\]}]")
 
@@ -21,6 +21,7 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
         "busy_before": round(_busy_share(1.0), 3),
     }
 

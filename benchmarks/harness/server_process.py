@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.harness.http_exchange import Connection, Request, Response
-from benchmarks.harness.options import CACHE, MODEL
+from benchmarks.harness.options import CACHE
 from benchmarks.harness.servers import ServerSpec
 
 START_TIMEOUT_S = 120.0
@@ -48,7 +48,7 @@ class ServerProcess:
         arguments = [argument.format(port=self.port, workers=workers) for argument in spec.command]
         # The bytecode cache must work as it does in production.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        own = {"MODEL": str(MODEL), "PORT": str(self.port), "THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        own = {"PORT": str(self.port), "THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2", **spec.env}
         with self.log.open("wb") as log:
             self.start = time.perf_counter()
             self._process = subprocess.Popen(

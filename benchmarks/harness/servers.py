@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.harness.http_exchange import Request
-from benchmarks.harness.options import BENCHMARKS, ROOT
+from benchmarks.harness.options import BENCHMARKS, MODEL, ROOT, Variant, model_file
 
 COMPETITORS = BENCHMARKS / "competitors"
 MULTIPART_BOUNDARY = "benchmark-of-silhouette"
@@ -27,6 +27,7 @@ class ServerSpec:
         path: URL path that photos are posted to.
         upload: Encoding of the photo: raw request body, multipart form, or base64 in JSON.
         output: Content of a response: a PNG mask, the raw tensor as JSON, or the text "ok".
+        variant: Variant of the model; None for the one that our function selects.
     """
 
     name: str
@@ -36,6 +37,29 @@ class ServerSpec:
     path: str
     upload: Literal["body", "form", "base64"]
     output: Literal["mask", "tensor", "ok"]
+    variant: Variant | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is our function."""
+        return self.folder == ROOT
+
+    @property
+    def environment(self) -> str:
+        """Name of the virtual environment, which servers that differ in the model alone share."""
+        return "ours" if self.is_ours else self.folder.name
+
+    @property
+    def model(self) -> Path:
+        """The model that the server runs."""
+        return model_file(self.variant) if self.variant else MODEL
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment variables that select the model."""
+        if self.is_ours:
+            return {"MODEL_URI": str(self.model)} if self.variant else {}
+        return {"MODEL": str(self.model)}
 
     @property
     def requirements(self) -> Path:
@@ -63,29 +87,48 @@ class ServerSpec:
 
 
 FRAMEWORK = ("-m", "functions_framework", "--target", "run", "--host", "127.0.0.1", "--port", "{port}")
+LITSERVE = ("server.py", "--port", "{port}", "--workers", "{workers}")
+
+
+def _ours(name: str, title: str, variant: Variant | None = None) -> ServerSpec:
+    return ServerSpec(name, title, ROOT, FRAMEWORK, "/", "body", "mask", variant)
+
+
+def _litserve(variant: Variant) -> ServerSpec:
+    title = f"LitServe, {variant}"
+    return ServerSpec(
+        f"litserve-{variant}", title, COMPETITORS / "litserve", LITSERVE, "/predict", "base64", "mask", variant
+    )
+
+
+def _naive(variant: Variant) -> ServerSpec:
+    title = f"naive function, {variant}"
+    return ServerSpec(f"naive-{variant}", title, COMPETITORS / "naive", FRAMEWORK, "/", "body", "mask", variant)
+
+
+FLASK = ServerSpec(
+    "flask_tensorflow",
+    "Flask + TensorFlow (original article)",
+    COMPETITORS / "flask_tensorflow",
+    ("app.py",),
+    "/predict",
+    "form",
+    "tensor",
+    "float16",
+)
+OK = ServerSpec("ok", 'function that returns "ok"', COMPETITORS / "ok", FRAMEWORK, "/", "body", "ok")
+# Each competitor runs the float16 model, as its user would take it, and the int8 model of ours, so that the gain of the
+# model and the gain of the server are seen apart.
 SERVERS = {
     spec.name: spec
     for spec in (
-        ServerSpec("ours", "Silhouette", ROOT, FRAMEWORK, "/", "body", "mask"),
-        ServerSpec(
-            "flask_tensorflow",
-            "Flask + TensorFlow (original article)",
-            COMPETITORS / "flask_tensorflow",
-            ("app.py",),
-            "/predict",
-            "form",
-            "tensor",
-        ),
-        ServerSpec(
-            "litserve",
-            "LitServe, same model",
-            COMPETITORS / "litserve",
-            ("server.py", "--port", "{port}", "--workers", "{workers}"),
-            "/predict",
-            "base64",
-            "mask",
-        ),
-        ServerSpec("naive", "naive function, same model", COMPETITORS / "naive", FRAMEWORK, "/", "body", "mask"),
-        ServerSpec("ok", 'function that returns "ok"', COMPETITORS / "ok", FRAMEWORK, "/", "body", "ok"),
+        _ours("ours", "Silhouette"),
+        _ours("ours-float16", "Silhouette, float16", "float16"),
+        FLASK,
+        _litserve("float16"),
+        _litserve("int8"),
+        _naive("float16"),
+        _naive("int8"),
+        OK,
     )
 }

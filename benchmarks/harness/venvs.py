@@ -16,7 +16,7 @@ from benchmarks.harness.options import CACHE, Options
 from benchmarks.harness.progress import ProgressBar
 from benchmarks.harness.servers import SERVERS, ServerSpec
 
-RUN_WITHOUT_INSTALL = ("ours", "naive", "ok")  # servers whose packages this environment has
+RUN_WITHOUT_INSTALL = ("ours", "naive", "ok")  # environments whose packages this one has
 INSTALL_TIMEOUT_S = 1800
 
 
@@ -81,10 +81,10 @@ def interpreter(spec: ServerSpec, options: Options) -> Path:
     if spec.name == "flask_tensorflow" and options.flask_tensorflow_python:
         return options.flask_tensorflow_python.absolute()
     if not options.install:
-        if spec.name not in RUN_WITHOUT_INSTALL:
+        if spec.environment not in RUN_WITHOUT_INSTALL:
             raise InstallFailed("not installed (--no-install)")
         return Path(sys.executable)
-    return install(spec.requirements, CACHE / "venvs" / spec.name)
+    return install(spec.requirements, CACHE / "venvs" / spec.environment)
 
 
 def install(requirements: Path, folder: Path) -> Path:
@@ -92,7 +92,7 @@ def install(requirements: Path, folder: Path) -> Path:
 
     Args:
         requirements: File of pinned requirements.
-        folder: Folder of the environment.
+        folder: Folder of the environment; the version of this Python, which it gets, is appended to the name.
 
     Returns:
         The environment's interpreter.
@@ -100,6 +100,7 @@ def install(requirements: Path, folder: Path) -> Path:
     Raises:
         InstallFailed: If pip fails or takes more than half an hour.
     """
+    folder = folder.with_name(f"{folder.name}-{sys.version_info.major}.{sys.version_info.minor}")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the tests run in parallel processes

@@ -31,7 +31,16 @@ ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
     "#CC79A7",
     "#8A8A8A",
 )
-SERVER_COLOURS = {"ours": RED, "flask_tensorflow": PURPLE, "litserve": BLUE, "naive": GREEN, "ok": GREY}
+SERVER_COLOURS = {
+    "ours": RED,
+    "ours-float16": ORANGE,
+    "flask_tensorflow": PURPLE,
+    "litserve-float16": BLUE,
+    "litserve-int8": SKY,
+    "naive-float16": "#00543D",
+    "naive-int8": GREEN,
+    "ok": GREY,
+}
 STAGE_COLOURS = {"decode": SKY, "wait": PURPLE, "infer": BLUE, "mask": RED, "encode": GREEN, "http": ORANGE}
 PATTERN_STYLES = {  # a marker of its own, because the lines coincide at low limits
     "backfill": (RED, "o"),
@@ -62,7 +71,7 @@ STYLE = {
 def cold(result: Result) -> Figure:
     """Draw the time to the first mask and the memory after it, one bar for each server."""
     servers = result["servers"]
-    figure = Figure(figsize=(WIDTH_IN, 3.2))
+    figure = Figure(figsize=(WIDTH_IN, 0.9 + 0.45 * len(servers)))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, key, title, unit in (
         (panels[0], "cold_ms", "Process start to first mask", "ms (median; line: minimum to maximum)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,14 @@ from benchmarks.harness.options import BENCHMARKS, CACHE, ROOT
 from benchmarks.harness.venvs import InstallFailed, install
 from benchmarks.report import tables
 
+PAGE = ROOT / "docs" / "benchmarks.md"
 REQUIREMENTS = BENCHMARKS / "report" / "requirements.txt"
 
 
 def publish(folder: Path, with_charts: bool = True) -> None:
     """Write `table.md` and the charts into a folder of results, and print the tables.
+
+    The committed results' targets are written into docs/benchmarks.md too.
 
     Args:
         folder: Folder of the results.
@@ -25,14 +29,22 @@ def publish(folder: Path, with_charts: bool = True) -> None:
     text = tables.document(loaded)
     (folder / "table.md").write_text(text)
     print(text)
+    if folder == BENCHMARKS / "results":
+        write_targets(tables.targets_table(loaded))
     for name, result in loaded.items():
-        if result["quick"]:
+        if result.get("quick"):
             print(f"{name}: a quick run; ignore its figures")
-        if result["machine"]["busy_before"] > results.MAX_BUSY_SHARE:
-            busy = result["machine"]["busy_before"]
+        busy = result["machine"]["busy_before"] if "machine" in result else 0.0  # a simulation has no machine
+        if busy > results.MAX_BUSY_SHARE:
             print(f"{name}: other processes used {busy:.0%} of the CPUs when it started; its figures are doubtful")
     if with_charts:
         draw(folder)
+
+
+def write_targets(table: str, page: Path = PAGE) -> None:
+    """Replace the table of the targets in the page about the benchmarks."""
+    head, rule = re.escape(table.splitlines()[0]), r"\n(?:\|.*\n)+"
+    page.write_text(re.sub(head + rule, lambda _: table, page.read_text()))
 
 
 def draw(folder: Path) -> None:

@@ -31,11 +31,22 @@ SCALE_HEAD = (
 )
 
 
+NOT_COMPARED = (
+    "TF Serving is absent: it is published as a container image and a Debian package, not for pip, and it answers with "
+    "tensors, so that decoding, resizing and PNG would have to be added to it."
+)
+
+
 def document(results: dict[str, Result]) -> str:
     """Return the tables of all results, by the benchmark's name, followed by the targets."""
     tables = "\n".join(TABLES[name](result) for name, result in results.items())
+    return f"{tables}\n{NOT_COMPARED}\n\nTargets:\n\n{targets_table(results)}"
+
+
+def targets_table(results: dict[str, Result]) -> str:
+    """Format the targets, and whether the results meet them."""
     rows = [target.row() for target in targets.compare(results)]
-    return tables + "\nTargets:\n\n" + table(("figure", "measured", "target", "met"), rows)
+    return table(("figure", "measured", "target", "met"), rows)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -152,7 +163,15 @@ def scale_table(scale: Result) -> str:
                     f"{cell['without_mask']:,}",
                 ]
             )
-    return f"{scale['photos']:,} photos, simulated:\n\n{table(SCALE_HEAD, rows)}"
+    prices = f", at prices of {scale['prices_of']}" if "prices_of" in scale else ""
+    text = f"\n{scale['photos']:,} photos, simulated{prices}:\n\n{table(SCALE_HEAD, rows)}"
+    if "float16" in scale:
+        usd = scale["float16"]["usd"]
+        text += (
+            f"\nWith the float16 model, the backfill with 10 instances costs {usd['instances']:.2f} US dollars for the "
+            f"instances and {usd['total']:.2f} in total.\n"
+        )
+    return text
 
 
 def duration(seconds: float) -> str:
@@ -162,4 +181,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.1f} s"
 
 
-TABLES = {"cold": cold_table, "latency": latency_table, "load": load_table, "growth": growth_table}
+TABLES = {
+    "cold": cold_table,
+    "latency": latency_table,
+    "load": load_table,
+    "growth": growth_table,
+    "scale": scale_table,
+}

@@ -15,7 +15,9 @@ from benchmarks.report import tables
 from benchmarks.report.publish import draw
 from benchmarks.scale import inputs
 from benchmarks.scale.check import TOLERANCE, compare
-from benchmarks.scale.plan import LIMITS, simulate_all
+from benchmarks.scale.plan import LIMITS, simulate, simulate_all
+
+FLOAT16_LIMIT = 10  # --max-instances of the case that is simulated with the float16 model too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.check:
         return check(options.check)
     photos = 20_000 if options.quick else options.photos
-    values = inputs.read()
+    values, float16 = inputs.read(), inputs.read(server="ours-float16")
     result = simulate_all(photos, options.limits, values, options.seed, options.processes)
+    result["float16"] = simulate("backfill", FLOAT16_LIMIT, photos, float16, options.seed)
+    result["prices_of"] = min(fact["date"] for fact in inputs.facts()["price"].values()).isoformat()
     folder = options.out or Options(quick=options.quick).results
     results.save(folder, "scale", {**result, "inputs": values})
     print(tables.scale_table(result))

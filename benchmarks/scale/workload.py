@@ -54,7 +54,9 @@ def make(pattern: str, photos: int, inputs: Inputs, seed: int) -> Workload:
         due_s,
         photo,
         function["read_ms"] / 1000,
-        log_normal(function["cpu_ms_p50"], function["cpu_ms_p95"], photos, rng) * function["cpu_factor"] / 1000,
+        log_normal(function["cpu_ms_p50"], function["cpu_ms_p50"] * function["cpu_ms_spread"], photos, rng)
+        * function["cpu_factor"]
+        / 1000,
         log_normal(function["write_ms_p50"], function["write_ms_p95"], photos, rng) / 1000,
         failures(function["failure_share"], photos, rng),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -57,7 +58,8 @@ def test_every_chart_is_an_svg_with_a_title(name: str) -> None:
 
 def test_the_chart_of_the_cold_start_names_every_server() -> None:
     texts = {text for text, *_ in labels(COMMITTED, "cold")}
-    assert {spec.title for spec in SERVERS.values()} <= texts
+    absent = json.loads((COMMITTED / "cold.json").read_text())["absent"]
+    assert {spec.title for spec in SERVERS.values() if spec.name not in absent} <= texts
     assert any("ms" in text for text in texts)
     assert any("MB" in text for text in texts)
 

@@ -73,11 +73,12 @@ def test_a_competitor_may_be_absent_but_not_our_server() -> None:
 
 def test_a_wrong_mask_stops_the_run(encode: Encode) -> None:
     photo = encode(Image.new("1", (9, 9)), "PNG")
+    for name in ("ours", "ours-float16"):
+        with pytest.raises(masks.WrongMask):
+            masks.check(SERVERS[name], photo + b"\0", photo)
     with pytest.raises(masks.WrongMask):
-        masks.check(SERVERS["ours"], photo + b"\0", photo)
-    with pytest.raises(masks.WrongMask):
-        masks.check(SERVERS["naive"], encode(Image.new("1", (9, 9), 1), "PNG"), photo)
-    assert masks.check(SERVERS["naive"], photo, photo) == 1
+        masks.check(SERVERS["naive-int8"], encode(Image.new("1", (9, 9), 1), "PNG"), photo)
+    assert masks.check(SERVERS["naive-int8"], photo, photo) == 1
 
 
 @pytest.mark.parametrize("program", ["flask_tensorflow/app.py", "naive/main.py", "litserve/server.py"])
@@ -111,7 +112,7 @@ def test_the_options_of_the_command_line_are_parsed() -> None:
 
 
 def test_only_the_selected_servers_that_need_no_install_are_available() -> None:
-    servers = venvs.prepare(SERVERS, Options(only=("litserve", "ok"), install=False))
+    servers = venvs.prepare(SERVERS, Options(only=("litserve-int8", "ok"), install=False))
     assert [spec.name for spec in servers.available] == ["ours", "ok"]
-    assert servers.absent["litserve"] == "not installed (--no-install)"
-    assert servers.absent["naive"] == "not selected by --only"
+    assert servers.absent["litserve-int8"] == "not installed (--no-install)"
+    assert servers.absent["naive-int8"] == "not selected by --only"

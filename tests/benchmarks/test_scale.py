@@ -363,6 +363,18 @@ def test_every_input_has_a_source_and_a_date() -> None:
             assert fact.get("why") or fact["status"] in ("published", "reported"), (section, name)
 
 
+def test_the_time_of_a_photo_is_the_measured_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = {"ours": {"title": "Silhouette", "ms": {"median": 60.0}}}
+    photo = {"name": inputs.MEASURED_PHOTO, "servers": servers}
+    latency = {"machine": {"date": "2026-11-27"}, "photos": [{"name": "600x400-jpg"}, photo]}
+    monkeypatch.setattr(inputs, "LATENCY", tmp_path / "latency.json")
+    (tmp_path / "latency.json").write_text(json.dumps(latency))
+    assert inputs.read()["function"]["cpu_ms_p50"] == 60
+    assert inputs.facts()["function"]["cpu_ms_p50"]["date"].isoformat() == "2026-11-27"
+    with pytest.raises(ValueError, match="no times of ours-float16: run"):
+        inputs.read(server="ours-float16")
+
+
 # The measured run
 
 

@@ -4,6 +4,7 @@ import argparse
 import base64
 import io
 import os
+from typing import Any
 
 import litserve
 import numpy as np
@@ -16,6 +17,21 @@ except ModuleNotFoundError:  # Python 3.12 and later
     from ai_edge_litert.interpreter import Interpreter
 
 MEAN, STD, THRESHOLD = 127.0, 128.0, 0.5
+
+
+def quantize(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Convert values to the type of a quantized tensor; leave those of a float tensor as they are."""
+    scale, zero_point = details["quantization"]
+    if not scale:
+        return values
+    limits = np.iinfo(details["dtype"])
+    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(details["dtype"])
+
+
+def dequantize(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Convert the values of a quantized tensor to float32; leave those of a float tensor as they are."""
+    scale, zero_point = details["quantization"]
+    return (values.astype(np.float32) - zero_point) * np.float32(scale) if scale else values
 
 
 class Segmentation(litserve.LitAPI):
@@ -36,9 +52,9 @@ class Segmentation(litserve.LitAPI):
         """Return the mask of the photo."""
         height, width = self.input["shape"][1:3]
         small = np.asarray(photo.resize((width, height), Image.Resampling.BILINEAR), np.float32)
-        self.interpreter.set_tensor(self.input["index"], (small[np.newaxis] - MEAN) / STD)
+        self.interpreter.set_tensor(self.input["index"], quantize((small[np.newaxis] - MEAN) / STD, self.input))
         self.interpreter.invoke()
-        scores = self.interpreter.get_tensor(self.output["index"])[0, :, :, 0]
+        scores = dequantize(self.interpreter.get_tensor(self.output["index"])[0, :, :, 0], self.output)
         large = Image.fromarray(scores).resize(photo.size, Image.Resampling.BILINEAR)
         return Image.fromarray(((np.asarray(large) >= THRESHOLD) * 255).astype(np.uint8))
 
