@@ -6,20 +6,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness import results
 from benchmarks.harness.options import BENCHMARKS, CACHE, ROOT
 from benchmarks.harness.venvs import InstallFailed, install
-from benchmarks.report import tables
+from benchmarks.report import sentences, tables
 
-PAGE = ROOT / "docs" / "benchmarks.md"
 REQUIREMENTS = BENCHMARKS / "report" / "requirements.txt"
 
 
 def publish(folder: Path, with_charts: bool = True) -> None:
     """Write `table.md` and the charts into a folder of results, and print the tables.
 
-    The committed results' targets are written into docs/benchmarks.md too.
+    Those of the committed results are also written into README.md and docs/benchmarks.md.
 
     Args:
         folder: Folder of the results.
@@ -30,7 +30,10 @@ def publish(folder: Path, with_charts: bool = True) -> None:
     (folder / "table.md").write_text(text)
     print(text)
     if folder == BENCHMARKS / "results":
-        write_targets(tables.targets_table(loaded))
+        try:
+            write_pages(loaded)
+        except KeyError as missing:
+            print(f"the pages are unchanged, because {missing} was not measured", file=sys.stderr)
     for name, result in loaded.items():
         if result.get("quick"):
             print(f"{name}: a quick run; ignore its figures")
@@ -41,10 +44,13 @@ def publish(folder: Path, with_charts: bool = True) -> None:
         draw(folder)
 
 
-def write_targets(table: str, page: Path = PAGE) -> None:
-    """Replace the table of the targets in the page about the benchmarks."""
-    head, rule = re.escape(table.splitlines()[0]), r"\n(?:\|.*\n)+"
-    page.write_text(re.sub(head + rule, lambda _: table, page.read_text()))
+def write_pages(loaded: dict[str, dict[str, Any]], root: Path = ROOT) -> None:
+    """Write the figures of the results, which must be complete, into README.md and docs/benchmarks.md."""
+    readme, page = root / "README.md", root / "docs" / "benchmarks.md"
+    readme.write_text(sentences.rewrite(readme.read_text(), sentences.readme(loaded)))
+    text = sentences.rewrite(page.read_text(), sentences.benchmarks_page(loaded))
+    table = tables.targets_table(loaded)
+    page.write_text(re.sub(re.escape(table.splitlines()[0]) + r"\n(?:\|.*\n)+", lambda _: table, text))
 
 
 def draw(folder: Path) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from benchmarks.harness import results
 from benchmarks.harness.options import Options
-from benchmarks.report import tables
-from benchmarks.report.publish import draw
+from benchmarks.report.publish import publish
 from benchmarks.scale import inputs
 from benchmarks.scale.check import TOLERANCE, compare
 from benchmarks.scale.plan import LIMITS, simulate, simulate_all
@@ -32,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result["prices_of"] = min(fact["date"] for fact in inputs.facts()["price"].values()).isoformat()
     folder = options.out or Options(quick=options.quick).results
     results.save(folder, "scale", {**result, "inputs": values})
-    print(tables.scale_table(result))
-    draw(folder)
+    publish(folder)
     return 0
 
 

@@ -14,7 +14,7 @@ from model.serving.settings import Settings
 from model.tflite.card import ModelCard
 from tests.support.paths import ROOT
 
-README, HTTP_API, SETTINGS, MODELS, SECURITY, BENCHMARKS, MODEL_CARD = (
+README, HTTP_API, SETTINGS, MODELS, SECURITY, MODEL_CARD = (
     (ROOT / name).read_text()
     for name in (
         "README.md",
@@ -22,7 +22,6 @@ README, HTTP_API, SETTINGS, MODELS, SECURITY, BENCHMARKS, MODEL_CARD = (
         "docs/settings.md",
         "docs/models.md",
         "docs/security.md",
-        "docs/benchmarks.md",
         "model/weights/MODEL_CARD.md",
     )
 )
@@ -70,33 +69,6 @@ def test_the_figures_of_the_stress_tests_are_those_of_their_results() -> None:
     assert f"was {soak['pss_mb'][1]:.0f} MB with {soak['threads'][1]:.0f} threads" in SECURITY
     assert f"{hostile['cases']:,} hostile uploads" in README
     assert hostile["wrong"] == soak["wrong"] == 0
-
-
-def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
-    cold, latency = result("cold"), {photo["name"]: photo for photo in result("latency")["photos"]}
-    variant = "int8" if "litserve-int8" in cold["servers"] else "float16"  # the same model as ours
-    ours, flask, litserve = (cold["servers"][name] for name in ("ours", "flask_tensorflow", f"litserve-{variant}"))
-    start = [
-        round(server["cold_ms"]["median"] / 1000, digits) for server, digits in ((ours, 2), (flask, 1), (litserve, 1))
-    ]
-    assert f"**Starts in {start[0]} s**, where the original Flask and TensorFlow recipe takes {start[1]} s" in README
-    assert f"and LitServe {start[2]} s" in README
-    assert (
-        f"**Needs {ours['pss_mb']['median']:.0f} MB of memory** and {ours['installed_mb']:.0f} MB of packages" in README
-    )
-    assert f"needs {flask['pss_mb']['median']:.0f} MB and {flask['installed_mb']:.0f} MB" in README
-    small, large = latency["600x400-jpg"]["servers"], latency["4000x3000-jpg"]["servers"]
-    assert f"**Answers in {small['ours']['ms']['median']:.0f} ms** for a 600 x 400 photo" in README
-    assert f"in {large['ours']['ms']['median']:.0f} ms for 12 megapixels" in README
-    assert f"function takes {large[f'naive-{variant}']['ms']['median']:.0f} ms" in README
-
-
-def test_the_cost_of_a_million_photos_is_that_of_the_simulation() -> None:
-    backfill = result("scale")["patterns"]["backfill"]
-    assert f"**Costs about {backfill['10']['usd']['total']:.0f} US dollars for a million photos**" in README
-    ten, thirty = backfill["10"], backfill["30"]
-    assert f"about {ten['hours']:.0f} hours and {ten['usd']['total']:.0f} US dollars with 10 instances" in BENCHMARKS
-    assert f"about {thirty['hours']:.0f} hour at the same cost with 30" in BENCHMARKS
 
 
 def test_the_page_of_other_platforms_names_their_folders_their_proofs_and_the_limit_of_lambda() -> None:
