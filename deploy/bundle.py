@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
+import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +25,14 @@ UNUSED = (
     *("ai_edge_litert/libLiteRtWebGpuAccelerator.*", "ai_edge_litert/tools", "ai_edge_litert/vendors"),
     *("**/tests", "bin", "**/__pycache__"),
 )
+# What the function imports when it starts. Bytecode of everything would exceed the limit of an archive.
+IMPORTED = (
+    *("handler.py", "main.py", "model", "ai_edge_litert", "numpy", "PIL", "apig_wsgi", "functions_framework", "flask"),
+    *("werkzeug", "jinja2", "click", "blinker", "itsdangerous", "markupsafe", "cloudevents", "deprecation.py"),
+    *("gunicorn", "packaging", "google/cloud/functions", "google/cloud/functions_v1"),
+)
+NOT_IMPORTED = re.compile("numpy/(f2py|ma|polynomial|testing)/|ai_edge_litert/tflite/")
+TASK_ROOT = "/var/task"  # where Lambda unzips the archive
 
 
 def main() -> None:
@@ -40,6 +51,7 @@ def main() -> None:
         if args.platform == "lambda":
             install_packages(folder, ARCHITECTURES[args.arch])
             stage_lambda(folder)
+            compile_modules(folder)
         else:
             stage_azure(folder)
         unzipped_bytes = write_zip(folder, archive)
@@ -59,6 +71,7 @@ def stage_lambda(folder: Path) -> None:
     """Copy the function and the handler of AWS Lambda to a folder."""
     copy_source(folder)
     shutil.copy(ROOT / "deploy/lambda/handler.py", folder)
+    (folder / "model/weights/pets-float16.tflite").unlink(missing_ok=True)  # for tflite-runtime
 
 
 def stage_azure(folder: Path) -> None:
@@ -95,6 +108,29 @@ def install_packages(folder: Path, machine: str) -> None:
     for path in [path for pattern in UNUSED for path in folder.glob(pattern)]:
         shutil.rmtree(path, ignore_errors=True)
         path.unlink(missing_ok=True)
+
+
+def compile_modules(folder: Path) -> None:
+    """Add the bytecode of IMPORTED to a folder: Lambda's file system is read-only, so that each start would compile it.
+
+    Args:
+        folder: The folder, with the packages.
+    """
+    if "{}.{}".format(*sys.version_info) != PYTHON_VERSION:
+        print(
+            f"No bytecode, so that starts take about a second longer: run this with Python {PYTHON_VERSION} for that."
+        )
+        return
+    for path in [folder / name for name in IMPORTED]:
+        compile_path = compileall.compile_dir if path.is_dir() else compileall.compile_file
+        compile_path(
+            path,
+            quiet=2,
+            rx=NOT_IMPORTED,
+            stripdir=folder,
+            prependdir=TASK_ROOT,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,  # the files' dates change
+        )
 
 
 def write_zip(folder: Path, archive: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -45,6 +46,20 @@ def test_the_archive_returns_the_mask_of_the_source_under_the_runtime_client_of_
         archive.extractall(folder)
     with run_lambda(folder) as service:
         result = service.invoke(function_url_event("POST", "/", {"Content-Type": "image/jpeg"}, photo))
+    assert modules_without_bytecode(folder) == []
     command = [sys.executable, "-m", "model", str(SAMPLE), "--out", str(tmp_path / "mask.png")]
     subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(folder)}, check=True)
     assert response_body(result) == (tmp_path / "mask.png").read_bytes()
+
+
+def modules_without_bytecode(folder: Path) -> list[str]:
+    """Return the modules of the archive that its handler imports from source."""
+    code = """
+import json, os, sys
+import handler
+files = [(module.__file__ or "", module.__cached__) for module in sys.modules.values() if hasattr(module, "__cached__")]
+print(json.dumps([file for file, cached in files if file.startswith(os.getcwd()) and not os.path.exists(cached or "")]))
+"""
+    done = subprocess.run([sys.executable, "-Bc", code], cwd=folder, capture_output=True, text=True, check=True)
+    modules: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return [module for module in modules if module.endswith(".py")]
