@@ -32,7 +32,7 @@ def test_the_archive_fits_and_has_the_libraries_of_its_cpu(architecture: str, tm
         names = content.namelist()
         assert sum(entry.file_size for entry in content.infolist()) < bundle.MAX_UNZIPPED_BYTES
     assert {"handler.py", "main.py", "apig_wsgi/__init__.py", "ai_edge_litert/interpreter.py"} <= set(names)
-    extensions = [name for name in names if ".cpython-" in name]
+    extensions = [name for name in names if ".cpython-" in name and name.endswith(".so")]
     assert extensions
     assert all(f"313-{bundle.ARCHITECTURES[architecture]}-linux" in name for name in extensions)
 

@@ -32,10 +32,10 @@ def test_the_template_of_lambda_is_valid() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_linter_notices_what_lambda_does_not_know(tmp_path: Path) -> None:
+def test_the_linter_notices_a_misspelt_property(tmp_path: Path) -> None:
     wrong = tmp_path / "template.yaml"
-    wrong.write_text(TEMPLATE.read_text().replace("Runtime: python3.13", "Runtime: python3.99"))
-    assert "python3.99" in lint(wrong).stdout
+    wrong.write_text(TEMPLATE.read_text().replace("MemorySize:", "MemorySise:"))
+    assert "'MemorySise' was unexpected" in lint(wrong).stdout
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
