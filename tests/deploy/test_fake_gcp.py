@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
 
-from tests.support.fake_gcp.cloud import FakeCloud
+from tests.support.fake_gcp.cloud import NO_METADATA_SERVER, FakeCloud
 from tests.support.fake_gcp.errors import ApiError
 from tests.support.fake_gcp.eventarc_api import check_destination, check_filters
 from tests.support.fake_gcp.resources import Service
@@ -106,3 +108,14 @@ def test_a_trigger_is_refused_until_everything_it_requires_exists() -> None:
         agent = f"serviceAccount:{cloud.project.storage_agent}"
         cloud.project.bindings.append({"role": "roles/pubsub.publisher", "members": [agent]})
         check_destination(cloud, trigger)
+
+
+@pytest.mark.parametrize("setting", [*NO_METADATA_SERVER, ""])
+@pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
+def test_a_name_that_gcloud_looks_up_is_recorded(setting: str) -> None:
+    with FakeCloud() as cloud:
+        environment = cloud.environment()
+        environment.pop(setting, None)
+        command = ["gcloud", "projects", "describe", cloud.project.id]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        assert set(cloud.refused_connections) == ({"metadata.google.internal"} if setting else set())

@@ -12,6 +12,7 @@ Modules:
     instance: The process that serves a revision.
     ingress: The public URL of a service, and of its traffic tags.
     commands: deploy.sh and the client, run against the fake.
+    startup: What gcloud and the client import when they start: it refuses and records what leaves the machine.
     marks: When tests that run deploy.sh are skipped.
     rehearse, rehearse_run: Complete deployments, step by step: `make rehearse`.
 """

@@ -23,6 +23,10 @@ from .revisions import remove_revision
 
 NEEDS_ENABLING = ("artifactregistry", "cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run", "storage")
 NEEDS_NO_ENABLING = ("cloudbilling", "cloudresourcemanager", "iam", "serviceusage")
+# Without both settings gcloud looks up metadata.google.internal: for credentials, and for its User-Agent.
+NO_METADATA_SERVER = {"CLOUDSDK_CORE_CHECK_GCE_METADATA": "false", "CLOUDSDK_METRICS_ENVIRONMENT": "rehearsal"}
+# Its sitecustomize module refuses and records what Python processes look up.
+STARTUP = Path(__file__).parent / "startup"
 NEEDS_NO_TOKEN = ("oauth2", "upload", INSTANCES)
 
 
@@ -35,7 +39,7 @@ class FakeCloud:
         build_error: The message with which builds fail from now on; empty if they succeed.
         new_revisions_broken: Whether revisions that are created from now on answer every request with an error.
         requests: All requests so far, as "SERVICE METHOD /path".
-        refused_connections: Hosts outside this machine that a command tried to reach.
+        connects: Hosts outside this machine that a command tried to reach through the proxy.
         unexpected: Requests to endpoints that the fake lacks, and tracebacks of the fake's own errors.
         start_errors: Logs of instances that failed to start.
         ingresses: The URLs of services, by REGION/NAME, and of their traffic tags, by TAG---REGION/NAME.
@@ -54,7 +58,7 @@ class FakeCloud:
         self.build_error = ""
         self.new_revisions_broken = False
         self.requests: list[str] = []
-        self.refused_connections: list[str] = []
+        self.connects: list[str] = []
         self.unexpected: list[str] = []
         self.start_errors: list[str] = []
         self.ingresses: dict[str, Ingress] = {}
@@ -87,6 +91,16 @@ class FakeCloud:
         self._server.shutdown()
         self._server.server_close()
         shutil.rmtree(self.folder)
+
+    @property
+    def refused_connections(self) -> list[str]:
+        """Hosts outside this machine that a command tried to reach, or whose name it looked up."""
+        lookups = self._lookups_file.read_text().splitlines() if self._lookups_file.exists() else []
+        return self.connects + lookups
+
+    @property
+    def _lookups_file(self) -> Path:
+        return self.folder / "lookups"
 
     def authorize(self, request: Request) -> None:
         """Check a request before it reaches its endpoint.
@@ -156,8 +170,12 @@ class FakeCloud:
             "CLOUDSDK_CONFIG": str(self.folder / "gcloud"),
             "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(self._key_file()),
             "CLOUDSDK_AUTH_TOKEN_HOST": f"http://oauth2.{DOMAIN}/token",
+            **NO_METADATA_SERVER,
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
             "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+            "CLOUDSDK_PYTHON_SITEPACKAGES": "1",  # Otherwise gcloud's Python ignores sitecustomize.
+            "PYTHONPATH": str(STARTUP),
+            "FAKE_GCP_LOOKUPS": str(self._lookups_file),
             "http_proxy": self.url,
             "https_proxy": self.url,
             "no_proxy": "127.0.0.1",

@@ -41,6 +41,11 @@ def get_function(cloud: FakeCloud, request: Request) -> Json:
     return function
 
 
+def list_functions(cloud: FakeCloud, request: Request) -> Json:
+    """Return the functions of all regions."""
+    return {"functions": list(cloud.project.functions.values())}
+
+
 def list_runtimes(cloud: FakeCloud, request: Request) -> Json:
     """Return the available runtimes."""
     runtimes = [{"name": name, "environment": "GEN_2", "stage": "GA"} for name in RUNTIMES]
@@ -199,6 +204,7 @@ def camel_case(name: str) -> str:
 
 ROUTES: list[Route] = [
     ("GET", f"{LOCATION}/functions/{NAME}", get_function),
+    ("GET", f"{LOCATION}/functions", list_functions),
     ("GET", f"{LOCATION}/runtimes", list_runtimes),
     ("POST", f"{LOCATION}/functions:generateUploadUrl", generate_upload_url),
     ("POST", f"{LOCATION}/functions", create_function),

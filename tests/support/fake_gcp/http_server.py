@@ -119,7 +119,7 @@ class ApiHandler(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         """Refuse and record a request to another host."""
-        self.server.cloud.refused_connections.append(self.path)
+        self.server.cloud.connects.append(self.path)
         self.send_error(403, "no request may leave this machine")
 
     def do_GET(self) -> None:

@@ -135,6 +135,12 @@ def delete_service(cloud: FakeCloud, request: Request) -> Json:
     return {"kind": "Status", "status": "Success"}
 
 
+def list_services(cloud: FakeCloud, request: Request) -> Json:
+    """Return the services of all regions."""
+    items = [describe_service(cloud, service) for service in cloud.project.services.values()]
+    return {"apiVersion": "serving.knative.dev/v1", "kind": "ServiceList", "items": items, "metadata": {}}
+
+
 def list_revisions(cloud: FakeCloud, request: Request) -> Json:
     """Return the revisions of a service, newest first."""
     name = request.query.get("labelSelector", "").rpartition("=")[2].strip()
@@ -220,7 +226,8 @@ def conditions(revision: Revision) -> list[Json]:
 def container_spec(revision: Revision) -> Json:
     """Return the container specification of a revision."""
     env = revision.config.get("environmentVariables", {})
-    return {"containers": [{"image": "built", "env": [{"name": key, "value": env[key]} for key in env]}]}
+    container = {"image": "built", "env": [{"name": key, "value": env[key]} for key in env]}
+    return {"containers": [container], "serviceAccountName": revision.config.get("serviceAccountEmail", "")}
 
 
 def describe_revision(service: str, revision: Revision, number: int) -> Json:
@@ -251,6 +258,7 @@ def set_policy(cloud: FakeCloud, request: Request) -> Json:
 
 ROUTES: list[Route] = [
     ("POST", BUILDS, submit_build),
+    ("GET", r"/v1/projects/[^/]+/locations/-/services", list_services),
     ("GET", f"{KNATIVE}/services/{NAME}", get_service),
     ("POST", f"{KNATIVE}/services", create_service),
     ("PUT", f"{KNATIVE}/services/{NAME}", replace_service),
