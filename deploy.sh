@@ -5,6 +5,7 @@ caller_dir=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source deploy/messages.sh
 source deploy/commands.sh
+source deploy/names.sh
 source deploy/prerequisites.sh
 source deploy/upload.sh
 source deploy/function.sh
@@ -54,23 +55,6 @@ load_service() {
         run) source deploy/service_run.sh ;;
         *) fail "--service $service does not exist" "use --service function, or --service run" ;;
     esac
-}
-
-# Derive the names of the resources, and the parts that many commands share.
-set_names() {
-    location=(--project "$project" --region "$region")
-    this_command="./deploy.sh --project $project --region $region --name $name"
-    [ "$SERVICE" = function ] || this_command+=" --service $SERVICE"
-    logs_command="gcloud $LOGS $name ${location[*]}"
-    own_account=$(account_email runtime)
-    events_account=$(account_email events)
-    dead_letters=$name-dead-letters
-}
-
-# account_email SUFFIX: print the e-mail address of an account of this function. An account's ID has 6 to 30 characters.
-account_email() {
-    local prefix=${name:0:29-${#1}}
-    echo "${prefix%-}-$1@$project.iam.gserviceaccount.com"
 }
 
 # Complete the settings: an option, or else what is deployed, or else the default.

@@ -29,17 +29,28 @@ check_bucket_options() {
 }
 
 query_trigger() {
+    trigger_location='' subscription=''
+    local destination="destination.cloudRun.region=$region AND destination.cloudRun.service=$name"
+    local fields="name.segment(3),name.basename(),eventFilters.value,serviceAccount.basename()"
     query trigger gcloud eventarc triggers list --location - --project "$project" --flatten 'eventFilters[]' \
-        --filter "name~/triggers/$name$ AND eventFilters.attribute=bucket AND destination.cloudRun.region=$region" \
-        --format "value[separator='|'](name.segment(3),eventFilters.value,transport.pubsub.subscription.basename())"
+        --filter "name~\"/triggers/($name|$trigger_name)$\" AND eventFilters.attribute=bucket AND $destination" \
+        --format "value[separator='|']($fields,transport.pubsub.subscription.basename())"
+    query subscriptions gcloud pubsub subscriptions list --project "$project" --format \
+        "value[separator='|'](name.basename(),deadLetterPolicy.deadLetterTopic.basename(),ackDeadlineSeconds)"
 }
 
-# Read the trigger; all variables are empty if there is none.
+# Read the trigger and the subscriptions; the trigger's variables are empty if there is none.
 read_trigger() {
-    local fields
+    local fields deployed_name trigger_account topic
     fields=$(result trigger) || grep -qiE 'not found|has not been used' "$log" ||
         fail "cannot check whether $name has a trigger: $(reason)" "$(next_step)"
-    IFS='|' read -r trigger_location trigger_bucket subscription <<<"$fields"
+    IFS='|' read -r trigger_location deployed_name trigger_bucket trigger_account subscription <<<"$fields"
+    subscriptions=$(result subscriptions) || subscriptions=''
+    [ -n "$trigger_location" ] || return 0
+    topic=$(grep "^$subscription|" <<<"$subscriptions" | cut -d '|' -f 2) || true
+    keep_name trigger_name "$deployed_name" "$name"
+    keep_name events_account "$trigger_account" "$(legacy_account events)"
+    keep_name dead_letters "$topic" "$name-dead-letters"
 }
 
 check_bucket_prerequisites() {
@@ -47,17 +58,13 @@ check_bucket_prerequisites() {
     local bucket_fields="value[separator='|'](location,projectNumber)"
     query photos gcloud storage buckets describe "$photos" --raw --format "$bucket_fields"
     query masks gcloud storage buckets describe "$masks" --raw --format "$bucket_fields"
-    query events_account gcloud iam service-accounts describe "$events_account" --project "$project"
-    query subscriptions gcloud pubsub subscriptions list --project "$project" --format \
-        "value[separator='|'](name.basename(),deadLetterPolicy.deadLetterTopic.basename(),ackDeadlineSeconds)"
     query_trigger
     wait
     read_trigger
     check_masks_bucket
     check_photos_bucket
     events_account_exists=yes
-    result events_account >/dev/null || events_account_exists=''
-    subscriptions=$(result subscriptions) || subscriptions=''
+    find_account "$events_account" || events_account_exists=''
 }
 
 check_masks_bucket() { result masks >/dev/null || missing_bucket "$masks"; }
@@ -74,8 +81,8 @@ check_photos_bucket() {
         problem "$photos is in $photos_location, but the function is in $region: each photo would cross regions" \
             "use --region with a region in $photos_location, or --photos with a bucket in $region"
     [[ -z $trigger_bucket || gs://$trigger_bucket = "$photos" ]] ||
-        problem "the trigger $name is for gs://$trigger_bucket, and a trigger cannot change its bucket" \
-            "gcloud eventarc triggers delete $name --location $trigger_location --project $project, then run this again"
+        problem "the trigger $trigger_name is for gs://$trigger_bucket, and a trigger cannot change its bucket" \
+            "gcloud eventarc triggers delete $trigger_name --location $trigger_location --project $project, then run this again"
 }
 
 # missing_bucket BUCKET: report a bucket that cannot be accessed.
@@ -100,7 +107,8 @@ region_is_within() {
 create_trigger_resources() {
     [ -n "$photos" ] || return 0
     local steps=(create_events_account)
-    [ "$photos $masks $service_account" = "gs://$deployed_photos gs://$deployed_masks $deployed_account" ] ||
+    [ "$photos $masks $service_account $account_exists" = \
+        "gs://$deployed_photos gs://$deployed_masks $deployed_account yes" ] ||
         steps+=(grant_photos grant_masks)
     grep -q "^$dead_letters|" <<<"$subscriptions" || steps+=(create_dead_letters)
     run_in_parallel "${steps[@]}"
@@ -145,7 +153,7 @@ connect_trigger() {
     [ -n "$photos" ] || return 0
     local ack_deadline=${timeout%s} # Pub/Sub accepts 10 to 600 seconds; check_settings refuses more.
     [ "$ack_deadline" -ge 10 ] || ack_deadline=10
-    [[ -n $subscription && -n $deployed_photos ]] ||
+    [[ -n $subscription && -n $deployed_photos && -n $events_account_exists ]] ||
         grant "$events_account" run.invoker run services add-iam-policy-binding "$name" "${location[@]}"
     [ -n "$subscription" ] || create_trigger
     grep -qxF "$subscription|$dead_letters|$ack_deadline" <<<"$subscriptions" && return
@@ -158,8 +166,8 @@ connect_trigger() {
 }
 
 create_trigger() {
-    change_or_fail "create the trigger $name" \
-        gcloud eventarc triggers create "$name" --location "$photos_location" --project "$project" \
+    change_or_fail "create the trigger $trigger_name" \
+        gcloud eventarc triggers create "$trigger_name" --location "$photos_location" --project "$project" \
         --event-filters "type=$FINALIZED" --event-filters "bucket=${photos#gs://}" \
         --destination-run-service "$name" --destination-run-region "$region" --service-account "$events_account" \
         --format 'value(transport.pubsub.subscription.basename())'
@@ -168,8 +176,8 @@ create_trigger() {
     else
         subscription=$(cat "$log.out")
     fi
-    [ -n "$subscription" ] || fail "a trigger $name already exists for something else" \
-        "gcloud eventarc triggers describe $name --location $photos_location --project $project"
+    [ -n "$subscription" ] || fail "a trigger $trigger_name already exists for something else" \
+        "gcloud eventarc triggers describe $trigger_name --location $photos_location --project $project"
 }
 
 print_bucket_report() {
@@ -185,32 +193,30 @@ print_bucket_status() {
     wait
     read_trigger
     local trigger="none, so no photo is processed; deploy again to create it"
-    [ -z "$trigger_location" ] || trigger="$name in $trigger_location, which calls the function as $events_account"
+    [ -z "$trigger_location" ] || trigger="$trigger_name in $trigger_location, which calls the function as $events_account"
     info "Photos in gs://$deployed_photos get masks in gs://$deployed_masks:" \
         "  trigger     $trigger" \
         "  failed      gcloud pubsub subscriptions pull $dead_letters --project $project"
 }
 
 delete_trigger_resources() {
-    query_function
-    query_trigger
-    wait
-    read_function
     [ -n "$deployed_photos" ] || return 0
-    read_trigger
     [ -z "$trigger_location" ] ||
-        change gcloud eventarc triggers delete "$name" --location "$trigger_location" --project "$project" --quiet ||
-        fail "cannot delete the trigger $name, so nothing was deleted: $(reason)" "$(next_step)"
+        change gcloud eventarc triggers delete "$trigger_name" --location "$trigger_location" --project "$project" \
+            --quiet ||
+        fail "cannot delete the trigger $trigger_name, so nothing was deleted: $(reason)" "$(next_step)"
     run_in_parallel delete_dead_letters delete_events_account
     info "Not deleted: both buckets, and roles/pubsub.publisher of Cloud Storage's account, which may have other uses."
 }
 
 delete_dead_letters() {
+    is_used "$dead_letters" && return
     delete_resource "the subscription $dead_letters" gcloud pubsub subscriptions delete "$dead_letters"
     delete_resource "the topic $dead_letters" gcloud pubsub topics delete "$dead_letters"
 }
 
 delete_events_account() {
+    is_used "$events_account" && return
     delete_resource "the role of $events_account" gcloud projects remove-iam-policy-binding "$project" --format none \
         --member "serviceAccount:$events_account" --role roles/eventarc.eventReceiver --condition None
     delete_resource "$events_account" gcloud iam service-accounts delete "$events_account"

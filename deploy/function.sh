@@ -11,6 +11,7 @@ read_function() {
     fields=$(result function) || grep -qiE 'not found|cannot find service|has not been used' "$log" ||
         fail "cannot check whether $name is deployed: $(reason)" "$(next_step)"
     parse_function "$fields"
+    keep_name own_account "$deployed_account" "$(legacy_account runtime)"
     [ -z "$photos$deployed_photos" ] || PERMISSIONS+=$'\n'$BUCKET_PERMISSIONS
 }
 
@@ -27,12 +28,13 @@ list_revisions() {
         --filter 'status.conditions[0].status=True' --sort-by '~metadata.creationTimestamp'
 }
 
-# Create the function's own account, and let it read the model's bucket.
+# Create the function's own account, and let it read the model's bucket. An account that was deleted and is created
+# again has lost its roles.
 create_account() {
     [ -n "$account_exists" ] ||
         change gcloud iam service-accounts create "${own_account%@*}" --project "$project" ||
         fail "cannot create the service account: $(reason)" "ask an owner for roles/iam.serviceAccountCreator"
-    [[ -n $model_bucket && $model != "$deployed_model" ]] || return 0
+    [[ -n $model_bucket && "$model $account_exists" != "$deployed_model yes" ]] || return 0
     change gcloud storage buckets add-iam-policy-binding "$model_bucket" \
         --member "serviceAccount:$service_account" --role roles/storage.objectViewer ||
         fail "cannot grant $service_account access to $model_bucket: $(reason)" \
@@ -136,10 +138,17 @@ roll_back() {
 
 delete_function() {
     confirm "Delete $name in $project, $region, and its service account?" || fail "nothing was deleted" "add --yes"
+    query_function
+    query_trigger
+    query_neighbours
+    wait
+    read_function
+    [ -z "$deployed_photos" ] || read_trigger
+    read_neighbours
     delete_trigger_resources
     delete_service ||
         fail "cannot delete $name: $(reason)" "$(next_step)"
-    delete_resource "$own_account" gcloud iam service-accounts delete "$own_account"
+    is_used "$own_account" || delete_resource "$own_account" gcloud iam service-accounts delete "$own_account"
     [ -n "$dry_run" ] ||
         info "$name is deleted. What remains costs a few cents a month: $REMAINS."
 }

@@ -30,7 +30,6 @@ start_queries() {
     query billing gcloud billing projects describe "$project" --format 'value(billingEnabled)'
     query apis gcloud services list --enabled --project "$project" --format 'value(config.name)'
     query_function
-    query own_account gcloud iam service-accounts describe "$own_account" --project "$project"
     query members gcloud projects get-iam-policy "$project" --flatten 'bindings[].members' --format 'value(bindings)'
 }
 
@@ -90,14 +89,16 @@ check_apis() {
 # Check that the service account exists; the function's own account is created if it does not.
 check_account() {
     account_exists=yes
+    find_account "$service_account" && return
     if [ "$service_account" = "$own_account" ]; then
-        result own_account >/dev/null || account_exists=''
+        account_exists=''
     else
-        gcloud iam service-accounts describe "$service_account" --project "$project" >/dev/null 2>"$log" ||
-            problem "cannot find the service account $service_account: $(reason)" \
-                "gcloud iam service-accounts list --project $project"
+        problem "cannot find the service account $service_account: $(reason)" \
+            "gcloud iam service-accounts list --project $project"
     fi
 }
+
+find_account() { gcloud iam service-accounts describe "$1" --project "$project" >/dev/null 2>"$log"; }
 
 check_permissions() {
     local pair granted lacking='' creates_accounts=yes

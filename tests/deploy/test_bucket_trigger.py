@@ -14,13 +14,15 @@ from tests.support.fake_gcp.rehearse import Rehearsal, StepResult
 from tests.support.fake_gcp.resources import Project
 
 pytestmark = requires_gcloud
+# The function's name with the checksum of my-project/europe-west1/silhouette.
+UNIQUE_NAME = "silhouette-9eee0de5"
 BUCKETS = ("--photos", "gs://photos", "--masks", "gs://masks")
-RUNTIME, EVENTS = (f"silhouette-{role}@my-project.iam.gserviceaccount.com" for role in ("runtime", "events"))
+RUNTIME, EVENTS = (f"{UNIQUE_NAME}-{role}@my-project.iam.gserviceaccount.com" for role in ("runtime", "events"))
 STORAGE, PUBSUB = (
     f"service-123456789012@{domain}.iam.gserviceaccount.com" for domain in ("gs-project-accounts", "gcp-sa-pubsub")
 )
-TRIGGER = "projects/my-project/locations/europe-west1/triggers/silhouette"
-DEAD_LETTERS = "projects/my-project/topics/silhouette-dead-letters"
+TRIGGER = f"projects/my-project/locations/europe-west1/triggers/{UNIQUE_NAME}"
+DEAD_LETTERS = f"projects/my-project/topics/{UNIQUE_NAME}-dead-letters"
 READ_REQUESTS = ("GET", "POST /token", ":getIamPolicy", ":testIamPermissions")
 
 
@@ -94,10 +96,10 @@ def test_permanently_failed_events_stay_in_the_dead_letter_subscription(deployme
     delivery, _ = subscription(project, project.triggers[TRIGGER])
     assert delivery["deadLetterPolicy"] == {"deadLetterTopic": DEAD_LETTERS, "maxDeliveryAttempts": 100}
     assert delivery["ackDeadlineSeconds"] == deployment.function["serviceConfig"]["timeoutSeconds"]
-    dead_letters = project.pubsub["projects/my-project/subscriptions/silhouette-dead-letters"]
+    dead_letters = project.pubsub[f"projects/my-project/subscriptions/{UNIQUE_NAME}-dead-letters"]
     assert dead_letters["topic"] == DEAD_LETTERS
     assert dead_letters["expirationPolicy"] == {}  # It never expires, even if it is not used for a month.
-    assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in deployment.command.output
+    assert f"gcloud pubsub subscriptions pull {UNIQUE_NAME}-dead-letters" in deployment.command.output
 
 
 def test_an_identical_deployment_would_create_a_revision_and_nothing_else(rehearsal: Rehearsal) -> None:
@@ -112,8 +114,8 @@ def test_an_identical_deployment_would_create_a_revision_and_nothing_else(rehear
 def test_the_status_shows_the_trigger_and_the_dead_letter_subscription(rehearsal: Rehearsal) -> None:
     output = rehearsal.steps["status"].command.output
     assert "Photos in gs://photos get masks in gs://masks" in output
-    assert f"trigger     silhouette in europe-west1, which calls the function as {EVENTS}" in output
-    assert "gcloud pubsub subscriptions pull silhouette-dead-letters" in output
+    assert f"trigger     {UNIQUE_NAME} in europe-west1, which calls the function as {EVENTS}" in output
+    assert f"gcloud pubsub subscriptions pull {UNIQUE_NAME}-dead-letters" in output
 
 
 def test_a_deletion_removes_the_trigger_the_topic_and_the_account_but_not_the_buckets(rehearsal: Rehearsal) -> None:
@@ -185,6 +187,6 @@ def test_a_bucket_that_no_trigger_can_use_is_reported_before_anything_is_changed
     result = deploy(cloud, *BUCKETS)
     assert_failed(result, "gs://photos belongs to another project", "a bucket of my-project")
     assert_failed(result, "gs://photos is in us-east1, but the function is in europe-west1", "--region")
-    assert_failed(result, "the trigger silhouette is for gs://other", "gcloud eventarc triggers delete silhouette")
+    assert_failed(result, f"the trigger {UNIQUE_NAME} is for gs://other", "eventarc triggers delete silhouette-")
     assert_failed(result, "you lack these roles in my-project: roles/eventarc.admin", "add-iam-policy-binding")
     assert result.output.count("deploy.sh: ") == 4

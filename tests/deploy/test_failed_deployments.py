@@ -21,7 +21,7 @@ from tests.support.fake_gcp.faults import (
 from tests.support.fake_gcp.marks import requires_gcloud
 
 pytestmark = requires_gcloud
-ACCOUNT = "silhouette-runtime@my-project.iam.gserviceaccount.com"
+ACCOUNT = "silhouette-9eee0de5-runtime@my-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.support.fake_gcp.resources import APIS
 from tests.support.paths import ROOT
 
 pytestmark = requires_gcloud
-ACCOUNT = "silhouette-runtime@my-project.iam.gserviceaccount.com"
+ACCOUNT = "silhouette-9eee0de5-runtime@my-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture(scope="module")

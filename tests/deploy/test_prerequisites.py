@@ -157,7 +157,7 @@ def test_nothing_is_deleted_without_confirmation(cloud: FakeCloud) -> None:
     ],
 )
 def test_a_mistake_in_the_command_is_reported_at_once(tmp_path: Path, options: list[str], message: str) -> None:
-    for name in ("bash", "cat", "dirname", "mktemp", "rm", "tr"):
+    for name in ("bash", "cat", "cksum", "dirname", "mktemp", "rm", "tr"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
     command = [str(ROOT / "deploy.sh"), *options]
     result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
