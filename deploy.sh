@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source deploy/messages.sh
 source deploy/commands.sh
 source deploy/names.sh
+source deploy/gcloud_flags.sh
 source deploy/prerequisites.sh
 source deploy/upload.sh
 source deploy/function.sh
@@ -30,7 +31,9 @@ read_command_line() {
     while [ $# -gt 0 ]; do
         case $1 in --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;; esac
         option=${1#--} && option=${option//-/_}
-        if [[ $1 = --help || $1 = -h ]]; then
+        if [ "$1" = -- ]; then
+            shift && break
+        elif [[ $1 = --help || $1 = -h ]]; then
             cat deploy/help.txt && exit 0
         elif [[ $1 = --promote && ! ${2:-} =~ ^[0-9]+$ ]]; then
             promote=100 && shift
@@ -46,6 +49,9 @@ read_command_line() {
     [ -n "$project" ] || fail "--project is required" \
         "./deploy.sh --project PROJECT (gcloud projects list shows your projects)"
     : "${region:=europe-west1}" "${name:=silhouette}" "${service:=function}"
+    [[ $# -eq 0 || -z $status$rollback$delete$promote ]] ||
+        fail "--status, --rollback, --promote and --delete accept no flags of gcloud" "leave out -- and what follows it"
+    read_gcloud_flags "$@"
 }
 
 # Load the functions of --service.
@@ -89,6 +95,7 @@ print_report() {
     [ -z "$serving" ] || info "  roll back  $this_command --rollback"
     info "  delete     $this_command --delete"
     print_bucket_report
+    print_image_report
     info ""
     awk -v region="$region" -v cpu="$cpu" -v memory="$memory" -v ready="$min_instances" -f deploy/cost.awk \
         deploy/prices.tsv

@@ -82,7 +82,8 @@ check_photos_bucket() {
             "use --region with a region in $photos_location, or --photos with a bucket in $region"
     [[ -z $trigger_bucket || gs://$trigger_bucket = "$photos" ]] ||
         problem "the trigger $trigger_name is for gs://$trigger_bucket, and a trigger cannot change its bucket" \
-            "gcloud eventarc triggers delete $trigger_name --location $trigger_location --project $project, then run this again"
+            "gcloud eventarc triggers delete $trigger_name --location $trigger_location --project $project" \
+            "then run this again"
 }
 
 # missing_bucket BUCKET: report a bucket that cannot be accessed.
@@ -193,7 +194,8 @@ print_bucket_status() {
     wait
     read_trigger
     local trigger="none, so no photo is processed; deploy again to create it"
-    [ -z "$trigger_location" ] || trigger="$trigger_name in $trigger_location, which calls the function as $events_account"
+    [ -z "$trigger_location" ] ||
+        trigger="$trigger_name in $trigger_location, which calls the function as $events_account"
     info "Photos in gs://$deployed_photos get masks in gs://$deployed_masks:" \
         "  trigger     $trigger" \
         "  failed      gcloud pubsub subscriptions pull $dead_letters --project $project"

@@ -44,6 +44,7 @@ create_account() {
 deploy_function() {
     local command
     set_deploy_command
+    command+=(${gcloud_flags[@]+"${gcloud_flags[@]}"})
     if [ -n "$dry_run" ]; then change "${command[@]}" && return; fi
     info "Deploying $name to $project in $region. This takes two to three minutes."
     run_deployment "${command[@]}" "${DEPLOYED[@]}" || fail_deployment
@@ -57,6 +58,7 @@ environment_variables() {
     printf 'THREADS=%s|INTERPRETERS=%s|GOOGLE_CLOUD_PROJECT=%s' "$concurrency" "$interpreters" "$project"
     [ -z "$model" ] || printf '|MODEL_URI=%s' "$model"
     [ -z "$photos" ] || printf '|PHOTO_BUCKETS=%s|MASK_BUCKET=%s' "${photos#gs://}" "${masks#gs://}"
+    printf %s "$variables"
 }
 
 run_deployment() {
@@ -79,6 +81,14 @@ fail_deployment() {
         info "The new revision $serving is serving, but who may call it could not be changed." >&2
     fi
     fail "$message" "$next"
+}
+
+# Print how to delete old images, unless their repository, which the functions of a region share, has a cleanup policy.
+print_image_report() {
+    [ -z "$(result cleanup)" ] || return 0
+    local command="gcloud artifacts repositories set-cleanup-policies $REPOSITORY ${location[*]/--region/--location}"
+    info "  images     each deployment adds one; to keep those of 30 days, and the 10 newest of each function in $region:" \
+        "             $command --policy deploy/image-cleanup.json"
 }
 
 smoke_test() {

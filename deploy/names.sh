@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The names of what is created for a function. They contain a checksum of project, region and name, because accounts and
-# topics belong to the whole project and an account's ID has at most 30 characters. Functions that version 0.1.0 deployed
-# keep its names, which functions in several regions or with long names may share.
+# topics belong to the whole project, and an account's ID has at most 30 characters. Functions that version 0.1.0
+# deployed keep its names, which functions in several regions or with long names may share.
 
 set_names() {
     local checksum

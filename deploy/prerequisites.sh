@@ -30,6 +30,8 @@ start_queries() {
     query billing gcloud billing projects describe "$project" --format 'value(billingEnabled)'
     query apis gcloud services list --enabled --project "$project" --format 'value(config.name)'
     query_function
+    query cleanup gcloud artifacts repositories list-cleanup-policies "$REPOSITORY" --location "$region" \
+        --project "$project" --format 'value(name)'
     query members gcloud projects get-iam-policy "$project" --flatten 'bindings[].members' --format 'value(bindings)'
 }
 

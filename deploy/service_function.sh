@@ -14,7 +14,8 @@ run.routes.invoke=roles/run.invoker
 iam.serviceAccounts.actAs=roles/iam.serviceAccountUser
 iam.serviceAccounts.create=roles/iam.serviceAccountCreator"
 LOGS="functions logs read --gen2"
-REMAINS="buckets gcf-v2-*, repository gcf-artifacts"
+REPOSITORY=gcf-artifacts
+REMAINS="buckets gcf-v2-*, repository $REPOSITORY"
 
 # How gcloud prints what it has deployed.
 DEPLOYED=(--format 'value(serviceConfig.uri,serviceConfig.revision)')

@@ -16,7 +16,8 @@ storage.objects.create=roles/run.sourceDeveloper
 iam.serviceAccounts.actAs=roles/iam.serviceAccountUser
 iam.serviceAccounts.create=roles/iam.serviceAccountCreator"
 LOGS="run services logs read"
-REMAINS="buckets run-sources-*, repository cloud-run-source-deploy"
+REPOSITORY=cloud-run-source-deploy
+REMAINS="buckets run-sources-*, repository $REPOSITORY"
 
 # The fields that are read: those of parse_traffic, which differ in each row, then those of parse_function.
 FIELDS=status.traffic.revisionName,status.traffic.percent,status.traffic.tag,status.traffic.url

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -91,6 +93,18 @@ def test_an_update_creates_a_revision_and_keeps_the_settings_that_are_omitted(
     assert config["availableMemory"] == first.function["serviceConfig"]["availableMemory"]
     assert config["serviceAccountEmail"] == ACCOUNT
     assert "--rollback" in update.command.output
+
+
+def test_the_command_that_deletes_old_images_is_printed_until_they_have_a_cleanup_policy(
+    first: StepResult, steps: dict[str, StepResult]
+) -> None:
+    command = next(line for line in first.command.output.splitlines() if "set-cleanup-policies" in line)
+    with FakeCloud() as cloud:
+        cloud.project.functions[SILHOUETTE] = {}
+        subprocess.run(shlex.split(command), cwd=ROOT, env=cloud.environment(), check=True, capture_output=True)
+        policies = cloud.project.cleanup["europe-west1"]["cleanupPolicies"]
+    assert [policy["action"] for policy in policies.values()] == ["Delete", "Keep"]
+    assert "set-cleanup-policies" not in steps["redeployment"].command.output
 
 
 def test_the_previous_revision_keeps_serving_after_a_failed_build(steps: dict[str, StepResult]) -> None:

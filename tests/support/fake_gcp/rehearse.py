@@ -100,6 +100,7 @@ def run_steps(cloud: FakeCloud, folder: Path, print_line: Print) -> dict[str, St
 
     step("first deployment", "1. First deployment, to a new project without any enabled API", "--yes")
     step("update", "2. Update: another model and a second CPU", f"--model={other_model}", "--cpu", "2")
+    cloud.project.cleanup["europe-west1"] = {"cleanupPolicies": {"old": {"id": "old", "action": "DELETE"}}}
     cloud.build_error = "no matching distribution found for flask==0"
     step("failed build", "3. Failed build: the previous revision keeps serving", "--model", BUNDLED)
     cloud.build_error = ""
