@@ -83,11 +83,11 @@ fail_deployment() {
     fail "$message" "$next"
 }
 
-# Print how to delete old images, unless their repository, which the functions of a region share, has a cleanup policy.
+# Print how to delete old images, unless the repository, which all functions of a region share, has a cleanup policy.
 print_image_report() {
     [ -z "$(result cleanup)" ] || return 0
     local command="gcloud artifacts repositories set-cleanup-policies $REPOSITORY ${location[*]/--region/--location}"
-    info "  images     each deployment adds one; to keep those of 30 days, and the 10 newest of each function in $region:" \
+    info "  images     each deployment adds one; to keep the last 30 days, and 10 of each function in $region:" \
         "             $command --policy deploy/image-cleanup.json"
 }
 
