@@ -6,15 +6,21 @@ own_option() {
     case $1 in
         --project | --region | --memory | --cpu | --concurrency | --timeout | --min-instances | --max-instances | \
             --service-account) info "use $1 before --" ;;
+        --min | --max) info "use $1-instances before --" ;;
         --clear-min-instances | --clear-max-instances) info "use --${1#--clear-} before --" ;;
         --run-service-account) info "use --service-account before --" ;;
-        --runtime) info "use --python before --" ;;
-        --allow-unauthenticated | --no-allow-unauthenticated) info "use --public before --, or leave it out" ;;
+        --runtime | --base-image) info "use --python before --" ;;
+        --tag | --no-traffic) info "use --candidate before --" ;;
+        --allow-unauthenticated | --no-allow-unauthenticated | --invoker-iam-check | --no-invoker-iam-check)
+            info "use --public before --, or leave it out"
+            ;;
         --trigger-* | --retry | --no-retry) info "use --photos and --masks before --" ;;
         --set-env-vars | --env-vars-file | --clear-env-vars) info "use --update-env-vars NAME=VALUE after --" ;;
-        --source) info "use --model before --; deploy.sh deploys its own directory" ;;
-        --entry-point | --gen2 | --no-gen2 | --v2 | --ignore-file | --flags-file | --format | --quiet | -q | \
-            --serve-all-traffic-latest-revision | --no-serve-all-traffic-latest-revision) info "leave out $1" ;;
+        --source | --image) info "use --model before --; deploy.sh deploys its own directory" ;;
+        --entry-point | --function | --async | --gen2 | --no-gen2 | --v2 | --ignore-file | --flags-file | --format | \
+            --quiet | -q | --serve-all-traffic-latest-revision | --no-serve-all-traffic-latest-revision)
+            info "leave out $1"
+            ;;
     esac
 }
 
@@ -37,7 +43,8 @@ read_gcloud_flags() {
     gcloud_flags=() variables=''
     while [ $# -gt 0 ]; do
         flag=${1%%=*} value=''
-        [[ $flag = -* ]] || fail "after --, $flag is not a flag of gcloud" "gcloud functions deploy --help"
+        [[ $flag = -* ]] || fail "after --, $flag is not a flag of gcloud" "gcloud functions deploy --help" \
+            "with --service run: gcloud run deploy --help"
         option=$(own_option "$flag")
         [ -z "$option" ] || fail "$flag after -- contradicts what deploy.sh sets" "$option"
         if [[ $1 = *=* ]]; then

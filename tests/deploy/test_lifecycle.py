@@ -12,7 +12,7 @@ import pytest
 from tests.support.fake_gcp.cloud import FakeCloud
 from tests.support.fake_gcp.commands import BUNDLED, SILHOUETTE, CommandResult, assert_failed, deploy, segment
 from tests.support.fake_gcp.marks import requires_gcloud
-from tests.support.fake_gcp.rehearse import Rehearsal, StepResult, local_mask
+from tests.support.fake_gcp.rehearse import FUNCTION_IMAGES, Rehearsal, StepResult, local_mask
 from tests.support.fake_gcp.resources import APIS
 from tests.support.paths import ROOT
 
@@ -100,9 +100,9 @@ def test_the_command_that_deletes_old_images_is_printed_until_they_have_a_cleanu
 ) -> None:
     command = next(line for line in first.command.output.splitlines() if "set-cleanup-policies" in line)
     with FakeCloud() as cloud:
-        cloud.project.functions[SILHOUETTE] = {}
+        cloud.project.repositories[FUNCTION_IMAGES] = {}
         subprocess.run(shlex.split(command), cwd=ROOT, env=cloud.environment(), check=True, capture_output=True)
-        policies = cloud.project.cleanup["europe-west1"]["cleanupPolicies"]
+        policies = cloud.project.repositories[FUNCTION_IMAGES]["cleanupPolicies"]
     assert [policy["action"] for policy in policies.values()] == ["Delete", "Keep"]
     assert "set-cleanup-policies" not in steps["redeployment"].command.output
 

@@ -78,6 +78,7 @@ def create_function(cloud: FakeCloud, request: Request) -> Json:
     function["serviceConfig"] = SERVICE_DEFAULTS | function["serviceConfig"]
     check_account(cloud, function)
     cloud.project.functions[key] = function
+    cloud.project.repositories.setdefault(f"{request.names['location']}/repositories/gcf-artifacts", {})
     return start_operation(cloud, request, key, function)
 
 

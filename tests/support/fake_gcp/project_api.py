@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .cloud import FakeCloud
 
 PROJECT = r"/v1/projects/(?P<project>[^/:]+)"
-REPOSITORY = rf"{PROJECT}/locations/(?P<region>[^/]+)/repositories/(?P<name>[^/:]+)"
 TOKEN_LIFETIME_S = 3600
 
 
@@ -131,21 +130,6 @@ def delete_account(cloud: FakeCloud, request: Request) -> Json:
     return {}
 
 
-def get_repository(cloud: FakeCloud, request: Request) -> Json:
-    """Return a repository of images: that of all functions in a region exists after the first deployment there."""
-    region, name = request.names["region"], request.names["name"]
-    if name != "gcf-artifacts" or not any(key.startswith(f"{region}/") for key in cloud.project.functions):
-        raise ApiError(404, f"Requested entity was not found: {name}")
-    return {"name": request.path.removeprefix("/v1/"), "format": "DOCKER"} | cloud.project.cleanup.get(region, {})
-
-
-def update_repository(cloud: FakeCloud, request: Request) -> Json:
-    """Set the cleanup policies of a repository."""
-    get_repository(cloud, request)
-    cloud.project.cleanup[request.names["region"]] = {"cleanupPolicies": request.json()["cleanupPolicies"]}
-    return get_repository(cloud, request)
-
-
 SERVICES: dict[str, list[Route]] = {
     "oauth2": [("POST", "/token", issue_token)],
     "cloudresourcemanager": [
@@ -161,7 +145,6 @@ SERVICES: dict[str, list[Route]] = {
         ("POST", f"{PROJECT}/services:batchEnable", enable_apis),
         ("POST", f"{PROJECT}/services/(?P<api>[^/:]+):enable", enable_apis),
     ],
-    "artifactregistry": [("GET", REPOSITORY, get_repository), ("PATCH", REPOSITORY, update_repository)],
     "cloudbuild": [("GET", f"{PROJECT}/locations/[^/]+/defaultServiceAccount", get_build_account)],
     "iam": [
         ("GET", f"{PROJECT}/serviceAccounts/(?P<email>[^/:]+)", get_account),

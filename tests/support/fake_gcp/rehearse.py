@@ -24,6 +24,7 @@ from .faults import eventarc_not_propagated
 from .rehearse_run import rehearse_service
 from .resources import Json, Project
 
+FUNCTION_IMAGES = "projects/my-project/locations/europe-west1/repositories/gcf-artifacts"
 NOT_COPIED = ("services", "operations", "uploads", "objects")  # They have threads and processes, or are large.
 Print = Callable[[str], object]
 
@@ -100,7 +101,7 @@ def run_steps(cloud: FakeCloud, folder: Path, print_line: Print) -> dict[str, St
 
     step("first deployment", "1. First deployment, to a new project without any enabled API", "--yes")
     step("update", "2. Update: another model and a second CPU", f"--model={other_model}", "--cpu", "2")
-    cloud.project.cleanup["europe-west1"] = {"cleanupPolicies": {"old": {"id": "old", "action": "DELETE"}}}
+    cloud.project.repositories[FUNCTION_IMAGES] = {"cleanupPolicies": {"old": {"id": "old", "action": "DELETE"}}}
     cloud.build_error = "no matching distribution found for flask==0"
     step("failed build", "3. Failed build: the previous revision keeps serving", "--model", BUNDLED)
     cloud.build_error = ""

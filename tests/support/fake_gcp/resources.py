@@ -185,7 +185,6 @@ class Project:
         pubsub_policies: IAM policies of topics and subscriptions by full name.
         triggers: Eventarc triggers by full name.
         trigger_operations: Operations that created or deleted a trigger, by full name.
-        cleanup: Cleanup policies of the functions' images by region, as fields of the repository.
         objects: Objects by gs:// URL.
         uploads: Uploaded source archives by name.
         repositories: Repositories of Artifact Registry, by full name.
@@ -211,10 +210,9 @@ class Project:
     pubsub_policies: dict[str, Json] = field(default_factory=dict)
     triggers: dict[str, Json] = field(default_factory=dict)
     trigger_operations: dict[str, Json] = field(default_factory=dict)
-    cleanup: dict[str, Json] = field(default_factory=dict)
     objects: dict[str, StoredObject] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
-    repositories: set[str] = field(default_factory=set)
+    repositories: dict[str, Json] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     functions: dict[str, Json] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)

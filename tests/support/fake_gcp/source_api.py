@@ -19,13 +19,20 @@ def get_repository(cloud: FakeCloud, request: Request) -> Json:
     name = request.path.removeprefix("/v1/")
     if name not in cloud.project.repositories:
         raise ApiError(404, f"Requested entity was not found: {name}")
-    return {"name": name, "format": "DOCKER"}
+    return {"name": name, "format": "DOCKER"} | cloud.project.repositories[name]
+
+
+def update_repository(cloud: FakeCloud, request: Request) -> Json:
+    """Set the cleanup policies of a repository."""
+    repository = get_repository(cloud, request)
+    cloud.project.repositories[repository["name"]] = {"cleanupPolicies": request.json()["cleanupPolicies"]}
+    return get_repository(cloud, request)
 
 
 def create_repository(cloud: FakeCloud, request: Request) -> Json:
     """Create a repository."""
     name = f"{request.names['location']}/repositories/{request.query['repositoryId']}"
-    cloud.project.repositories.add(name)
+    cloud.project.repositories[name] = {}
     return {"name": name.replace("/repositories/", "/operations/"), "done": False}
 
 
@@ -44,6 +51,7 @@ BUILD_ROUTES: list[Route] = [("GET", f"{LOCATION}/operations/[^/]+", get_build_o
 SERVICES: dict[str, list[Route]] = {
     "artifactregistry": [
         ("GET", f"{LOCATION}/repositories/[^/]+", get_repository),
+        ("PATCH", f"{LOCATION}/repositories/[^/]+", update_repository),
         ("POST", f"{LOCATION}/repositories", create_repository),
         ("GET", f"{LOCATION}/operations/[^/]+", get_repository_operation),
     ],
