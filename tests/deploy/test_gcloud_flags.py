@@ -25,7 +25,7 @@ def cloud() -> Iterator[FakeCloud]:
 def test_the_flags_reach_the_function_with_the_settings_of_deploy_sh(cloud: FakeCloud) -> None:
     key = "projects/my-project/locations/europe-west1/keyRings/ring/cryptoKeys/key"
     repository = "projects/my-project/locations/europe-west1/repositories/images"
-    flags = ("--set-secrets=TOKEN=token:1", "--vpc-connector", "network", f"--kms-key={key}")
+    flags: tuple[str, ...] = ("--set-secrets=TOKEN=token:1", "--vpc-connector", "network", f"--kms-key={key}")
     flags += (f"--docker-repository={repository}", "--update-labels", "team=vision")
     flags += ("--update-env-vars", "^;^ALLOWED_ORIGINS=https://a.example,https://b.example;WAIT_LIMIT_S=5")
     result = deploy(cloud, "--memory", "2Gi", "--", *flags)
