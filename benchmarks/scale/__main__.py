@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmarks.harness import results
 from benchmarks.harness.options import Options
-from benchmarks.report.publish import publish
+from benchmarks.report import tables
+from benchmarks.report.publish import draw, publish
 from benchmarks.scale import inputs
 from benchmarks.scale.check import TOLERANCE, compare
 from benchmarks.scale.plan import LIMITS, simulate, simulate_all
@@ -25,13 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.check:
         return check(options.check)
     photos = 20_000 if options.quick else options.photos
-    values, float16 = inputs.read(), inputs.read(server="ours-float16")
+    values = inputs.read()
     result = simulate_all(photos, options.limits, values, options.seed, options.processes)
-    result["float16"] = simulate("backfill", FLOAT16_LIMIT, photos, float16, options.seed)
+    try:
+        float16 = inputs.read(server="ours-float16")
+        result["float16"] = simulate("backfill", FLOAT16_LIMIT, photos, float16, options.seed)
+    except ValueError as error:
+        print(f"the float16 model is not simulated: {error}", file=sys.stderr)
     result["prices_of"] = min(fact["date"] for fact in inputs.facts()["price"].values()).isoformat()
     folder = options.out or Options(quick=options.quick).results
     results.save(folder, "scale", {**result, "inputs": values})
-    publish(folder)
+    if folder == Options().results:
+        publish(folder)
+    else:
+        print(tables.scale_table(result))
+        draw(folder)
     return 0
 
 
