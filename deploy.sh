@@ -8,14 +8,17 @@ source deploy/commands.sh
 source deploy/names.sh
 source deploy/gcloud_flags.sh
 source deploy/prerequisites.sh
+source deploy/build_account.sh
 source deploy/upload.sh
 source deploy/function.sh
+source deploy/access.sh
+source deploy/organization.sh
 source deploy/bucket_trigger.sh
 source deploy/candidate.sh
 
 # Each name is an option (--min-instances), an environment variable (SILHOUETTE_MIN_INSTANCES) and a variable here.
 OPTIONS="project region name model python memory cpu concurrency min_instances max_instances timeout service_account"
-OPTIONS+=" photos masks service photos_to_compare min_agreement promote"
+OPTIONS+=" build_service_account ingress photos masks service photos_to_compare min_agreement promote"
 SWITCHES="public dry_run yes status rollback delete candidate"
 
 read_environment() {
@@ -72,10 +75,13 @@ complete_settings() {
     : "${concurrency:=${deployed_concurrency:-8}}" "${model:=$deployed_model}"
     : "${min_instances:=${deployed_min_instances:-0}}" "${max_instances:=${deployed_max_instances:-10}}"
     : "${service_account:=${deployed_account:-$own_account}}"
+    [[ -z $build_service_account || $build_service_account = projects/* ]] ||
+        build_service_account=projects/$project/serviceAccounts/$build_service_account
     : "${photos:=${deployed_photos:+gs://$deployed_photos}}" "${masks:=${deployed_masks:+gs://$deployed_masks}}"
 }
 
 check_settings() {
+    complete_ingress
     [[ $python = 31[1-4] ]] ||
         problem "--python $python is not an available runtime" "use --python 311, 312, 313 or 314"
     [[ $cpu =~ ^[0-9]*\.?[0-9]+$ ]] || fail "--cpu $cpu is not a number" "use --cpu 1, 2 or 0.5, for example"
@@ -89,7 +95,9 @@ for an answer, and then delivers the photo again" "use --timeout 600 or less wit
 }
 
 print_report() {
-    info "" "Deployed and tested: $url" "" \
+    local tested=' and tested'
+    is_reachable || tested=', but not tested'
+    info "" "Deployed$tested: $url" "" \
         "  call       $python_here -m client PHOTO --url $url --auth gcloud" \
         "  status     $this_command --status"
     [ -z "$serving" ] || info "  roll back  $this_command --rollback"

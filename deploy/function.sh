@@ -33,7 +33,9 @@ list_revisions() {
 create_account() {
     [ -n "$account_exists" ] ||
         change gcloud iam service-accounts create "${own_account%@*}" --project "$project" ||
-        fail "cannot create the service account: $(reason)" "ask an owner for roles/iam.serviceAccountCreator"
+        fail "cannot create the service account: $(reason)" \
+            "$(policy_step || echo "ask an owner for roles/iam.serviceAccountCreator")" \
+            "or use an account that exists: --service-account A"
     [[ -n $model_bucket && "$model $account_exists" != "$deployed_model yes" ]] || return 0
     change gcloud storage buckets add-iam-policy-binding "$model_bucket" \
         --member "serviceAccount:$service_account" --role roles/storage.objectViewer ||
@@ -45,10 +47,14 @@ deploy_function() {
     local command
     set_deploy_command
     command+=(${gcloud_flags[@]+"${gcloud_flags[@]}"})
-    if [ -n "$dry_run" ]; then change "${command[@]}" && return; fi
-    info "Deploying $name to $project in $region. This takes two to three minutes."
-    run_deployment "${command[@]}" "${DEPLOYED[@]}" || fail_deployment
-    read_deployment
+    if [ -n "$dry_run" ]; then
+        change "${command[@]}"
+    else
+        info "Deploying $name to $project in $region. This takes two to three minutes."
+        run_deployment "${command[@]}" "${DEPLOYED[@]}" || disable_role_check || fail_deployment
+        read_deployment
+    fi
+    [[ -n $public || -z $deployed_state || $SERVICE = run ]] || enable_role_check
 }
 
 # Print the function's environment variables, separated by |.
@@ -92,6 +98,7 @@ print_image_report() {
 }
 
 smoke_test() {
+    is_reachable || { info "Not tested: only its network reaches $test_url (--ingress)." && return; }
     info "Testing $test_url with client/web/sample.jpg."
     "$python_here" -m client client/web/sample.jpg --url "$test_url" --audience "$url" --auth gcloud \
         --out "$scratch/mask.png" --quiet
@@ -123,6 +130,7 @@ print_status() {
     info "  model       ${deployed_model:-the bundled model}" \
         "  runtime     $deployed_runtime" \
         "  account     $deployed_account" \
+        "  ingress     $deployed_ingress" \
         "  instances   ${deployed_min_instances:-0} to ${deployed_max_instances:-100}" \
         "  each        $deployed_cpu CPU, $deployed_memory, at most $deployed_concurrency concurrent requests"
     print_bucket_status

@@ -9,6 +9,8 @@ own_option() {
         --min | --max) info "use $1-instances before --" ;;
         --clear-min-instances | --clear-max-instances) info "use --${1#--clear-} before --" ;;
         --run-service-account) info "use --service-account before --" ;;
+        --ingress | --ingress-settings) info "use --ingress before --" ;;
+        --build-service-account) info "use $1 before --" ;;
         --runtime | --base-image) info "use --python before --" ;;
         --tag | --no-traffic) info "use --candidate before --" ;;
         --allow-unauthenticated | --no-allow-unauthenticated | --invoker-iam-check | --no-invoker-iam-check)

@@ -39,7 +39,12 @@ reason() { { grep -m1 ERROR "$log" || head -1 "$log"; } | sed -E 's/^ERROR: (\([
 # Print the next step after the failure that reason prints.
 next_step() {
     local quotas="$CONSOLE/iam-admin/quotas?project=$project"
+    ! policy_step || return 0
     case $(reason) in
+        *"build service account"* | *"Access to bucket"* | *uploadArtifacts*)
+            read_build_account || true
+            info "let $build_account build: $(grant_build_role)"
+            ;;
         *"Build failed"*) info "read the build log at the address above; the usual cause is requirements.txt" ;;
         *"Memory limit"*) info "run this again with more memory: --memory 2Gi" ;;
         *Healthcheck* | *"failed to start"*) info "$logs_command" ;;

@@ -18,8 +18,9 @@ check_prerequisites() {
     check_bucket_prerequisites
     check_candidate
     check_account
+    check_policies
     check_permissions
-    [ -n "$deployed_state" ] || check_build_account
+    check_build_account
     check_model
     [ -z "$problems" ] || exit 1
 }
@@ -32,6 +33,7 @@ start_queries() {
     query_function
     query cleanup gcloud artifacts repositories list-cleanup-policies "$REPOSITORY" --location "$region" \
         --project "$project" --format 'value(name)'
+    query_policies
     query members gcloud projects get-iam-policy "$project" --flatten 'bindings[].members' --format 'value(bindings)'
 }
 
@@ -88,47 +90,63 @@ check_apis() {
     fi
 }
 
-# Check that the service account exists; the function's own account is created if it does not.
+# Check that the service accounts exist; the function's own account is created if it does not.
 check_account() {
     account_exists=yes
-    find_account "$service_account" && return
-    if [ "$service_account" = "$own_account" ]; then
+    if [ "$service_account" != "$own_account" ]; then
+        check_account_exists "$service_account"
+    elif ! find_account "$service_account"; then
         account_exists=''
-    else
-        problem "cannot find the service account $service_account: $(reason)" \
-            "gcloud iam service-accounts list --project $project"
     fi
+    [ -z "$build_service_account" ] || check_account_exists "${build_service_account##*/}"
 }
 
 find_account() { gcloud iam service-accounts describe "$1" --project "$project" >/dev/null 2>"$log"; }
 
+check_account_exists() {
+    find_account "$1" ||
+        problem "cannot find the service account $1: $(reason)" "gcloud iam service-accounts list --project $project"
+}
+
+creates_accounts() { [[ -z $account_exists || (-n $photos && -z $events_account_exists) ]]; }
+
 check_permissions() {
-    local pair granted lacking='' creates_accounts=yes
-    [[ -n $account_exists && (-z $photos || -n $events_account_exists) ]] && creates_accounts=''
-    granted=$(test_permissions) || { info "Cannot check your permissions in $project; continuing." && return; }
+    local pair granted lacking='' permissions
+    permissions=$(cut -d= -f1 <<<"$PERMISSIONS")
+    granted=$(test_permissions cloudresourcemanager "v1/projects/$project" "$permissions") ||
+        { info "Cannot check your permissions in $project; continuing." && return; }
     for pair in $PERMISSIONS; do
-        [[ -z $creates_accounts && $pair = iam.serviceAccounts.create=* ]] && continue
-        [[ $granted = *"\"${pair%=*}\""* ]] || lacking+="${pair#*=} "
+        [[ $pair = iam.serviceAccounts.create=* ]] && ! creates_accounts && continue
+        [[ $granted != *"\"${pair%=*}\""* ]] || continue
+        if [[ $pair != iam.serviceAccounts.actAs=* ]] || ! check_act_as; then lacking+="${pair#*=} "; fi
     done
     [ -z "$lacking" ] || problem "you lack these roles in $project: $(tr ' ' '\n' <<<"$lacking" | sort -u | xargs)" \
         "ask an owner, for each role: gcloud projects add-iam-policy-binding $project --member user:YOU --role ROLE"
 }
 
-# Print, as JSON, those of $PERMISSIONS that the user has. gcloud has no command for it. The token goes through standard
-# input, because other users of this machine can read the arguments of a command.
-test_permissions() {
-    local api=${CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER:-https://cloudresourcemanager.googleapis.com/}
-    local pair quoted=''
-    for pair in $PERMISSIONS; do quoted+="\"${pair%=*}\","; done
-    curl --silent --show-error --fail --header @- --header 'Content-Type: application/json' \
-        --data "{\"permissions\": [${quoted%,}]}" "${api}v1/projects/$project:testIamPermissions" \
-        <<<"Authorization: Bearer $token" 2>"$log"
+# Check that the user may act as each account, without the role in the project. Fail if one does not exist yet, because
+# then only a role in the project helps.
+check_act_as() {
+    local account granted grant role=roles/iam.serviceAccountUser
+    for account in "$service_account" ${photos:+"$events_account"} ${build_service_account##*/}; do
+        granted=$(test_permissions iam "v1/projects/-/serviceAccounts/$account" iam.serviceAccounts.actAs) || return 1
+        grant="gcloud iam service-accounts add-iam-policy-binding $account --member user:YOU --role $role"
+        [[ $granted = *actAs* ]] || problem "you lack $role on the service account $account" "ask an owner: $grant"
+    done
 }
 
-check_build_account() {
-    local account=serviceAccount:$project_number-compute@developer.gserviceaccount.com members
-    members=$(result members) || return 0
-    grep -F "$account" <<<"$members" | grep -qE 'roles/(cloudbuild.builds.builder|editor|owner)' ||
-        problem "the build's service account lacks the role to build, as in most new projects" \
-            "gcloud projects add-iam-policy-binding $project --member $account --role roles/cloudbuild.builds.builder"
+# test_permissions SERVICE RESOURCE PERMISSIONS: print, as JSON, those of the permissions that the user has on a
+# resource.
+test_permissions() {
+    post "$1" "$2:testIamPermissions" "{\"permissions\": [\"$(xargs <<<"$3" | sed 's/ /", "/g')\"]}" 2>"$log"
+}
+
+# post SERVICE PATH JSON: send a request for which gcloud has no command. The token goes through standard input, because
+# other users of this machine can read the arguments of a command.
+post() {
+    local override api
+    override=CLOUDSDK_API_ENDPOINT_OVERRIDES_$(tr '[:lower:]' '[:upper:]' <<<"$1")
+    api=${!override:-https://$1.googleapis.com/}
+    curl --silent --show-error --fail --header @- --header 'Content-Type: application/json' --data "$3" "$api$2" \
+        <<<"Authorization: Bearer $token"
 }

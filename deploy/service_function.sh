@@ -25,6 +25,7 @@ FIELDS+=,serviceConfig.maxInstanceRequestConcurrency,serviceConfig.minInstanceCo
 FIELDS+=,serviceConfig.timeoutSeconds,serviceConfig.allTrafficOnLatestRevision,serviceConfig.serviceAccountEmail
 FIELDS+=,serviceConfig.environmentVariables.MODEL_URI,serviceConfig.environmentVariables.PHOTO_BUCKETS
 FIELDS+=,serviceConfig.environmentVariables.MASK_BUCKET,serviceConfig.uri,serviceConfig.revision
+FIELDS+=,buildConfig.serviceAccount,serviceConfig.ingressSettings
 
 query_function() {
     query function gcloud functions describe "$name" --gen2 "${location[@]}" --format "value[separator='|']($FIELDS)"
@@ -42,7 +43,8 @@ check_name() {
 parse_function() {
     IFS='|' read -r deployed_state deployed_runtime deployed_memory deployed_cpu deployed_concurrency \
         deployed_min_instances deployed_max_instances deployed_timeout serves_latest deployed_account deployed_model \
-        deployed_photos deployed_masks url revision <<<"$1"
+        deployed_photos deployed_masks url revision deployed_build_account deployed_ingress <<<"$1"
+    deployed_ingress=$(tr '[:upper:]_' '[:lower:]-' <<<"${deployed_ingress#ALLOW_}")
 }
 
 # Read which revision serves: the latest one, except after a rollback.
@@ -63,6 +65,7 @@ set_deploy_command() {
         --entry-point run --trigger-http "$access" --memory "$memory" --cpu "$cpu" --concurrency "$concurrency"
         --timeout "$timeout" --min-instances "$min_instances" --max-instances "$max_instances"
         --service-account "$service_account" --update-env-vars "^|^$(environment_variables)"
+        --ingress-settings "$ingress" ${build_service_account:+--build-service-account="$build_service_account"}
         --serve-all-traffic-latest-revision # Otherwise no request reaches a deployment after a rollback.
     )
 }

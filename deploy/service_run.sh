@@ -27,6 +27,8 @@ FIELDS+=,spec.template.spec.containers[0].resources.limits.memory,spec.template.
 FIELDS+=",spec.template.spec.containerConcurrency,metadata.annotations.'run.googleapis.com/minScale'"
 FIELDS+=",spec.template.metadata.annotations.'autoscaling.knative.dev/maxScale',spec.template.spec.timeoutSeconds"
 FIELDS+=,spec.template.spec.serviceAccountName
+FIELDS+=",metadata.annotations.'run.googleapis.com/build-service-account'"
+FIELDS+=",metadata.annotations.'run.googleapis.com/ingress'"
 FIELDS+=",spec.template.spec.containers[0].env.map().format('{0}={1}',name,value).list(separator='|')"
 # How gcloud prints what is deployed: one row for each traffic target.
 DEPLOYED=(--flatten 'status.traffic[]' --format "value[separator='|']($FIELDS)")
@@ -45,7 +47,9 @@ parse_function() {
     local ready environment
     parse_traffic "$1"
     IFS='|' read -r _ _ _ _ _ _ ready _ deployed_runtime deployed_memory deployed_cpu deployed_concurrency \
-        deployed_min_instances deployed_max_instances deployed_timeout deployed_account environment <<<"$1"
+        deployed_min_instances deployed_max_instances deployed_timeout deployed_account deployed_build_account \
+        deployed_ingress environment <<<"$1"
+    deployed_ingress=$(function_ingress "$deployed_ingress")
     deployed_state=${ready:+FAILED}
     [ "$ready" != True ] || deployed_state=ACTIVE
     [[ $deployed_cpu != *m ]] || deployed_cpu=$(awk "BEGIN { print ${deployed_cpu%m} / 1000 }")
@@ -84,6 +88,7 @@ set_deploy_command() {
         gcloud run deploy "$name" "${location[@]}" --quiet --source "$source" --function run
         --base-image "python$python" --memory "$memory" --cpu "$cpu" --cpu-boost --concurrency "$concurrency"
         --timeout "$timeout" --min "$min_instances" --max-instances "$max_instances"
+        --ingress "$(run_ingress)" ${build_service_account:+--build-service-account="$build_service_account"}
         --service-account "$service_account" --update-env-vars "^|^$(environment_variables)"
     )
     [ -z "$serving" ] || command+=(--no-traffic --tag candidate)

@@ -23,7 +23,7 @@ STORAGE, PUBSUB = (
 )
 TRIGGER = f"projects/my-project/locations/europe-west1/triggers/{UNIQUE_NAME}"
 DEAD_LETTERS = f"projects/my-project/topics/{UNIQUE_NAME}-dead-letters"
-READ_REQUESTS = ("GET", "POST /token", ":getIamPolicy", ":testIamPermissions")
+READ_REQUESTS = ("GET", "POST /token", ":get", ":testIamPermissions")
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_a_check_that_is_denied_stops_the_deployment_only_if_it_is_required(clou
     result = deploy(cloud, "--dry-run")
     assert_failed(result, "cannot list the enabled APIs", "roles/serviceusage.serviceUsageAdmin")
     assert result.output.count("deploy.sh: ") == 1
-    assert result.output.count("; continuing.") == 2
+    assert result.output.count("; continuing.") == 3
     cloud.faults.append(denied("cloudfunctions", "^GET", "cloudfunctions.functions.get"))
     assert_failed(deploy(cloud), "cannot check whether silhouette is deployed", "roles/cloudfunctions.developer")
 

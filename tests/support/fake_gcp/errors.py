@@ -50,3 +50,10 @@ def api_disabled(api: str, project: str) -> ApiError:
     reason = {"@type": ERROR_INFO, "reason": "SERVICE_DISABLED"}
     text = f"{api} has not been used in project {project} before or it is disabled."
     return ApiError(403, text, [reason | {"domain": "googleapis.com", "metadata": {"service": api}}])
+
+
+def organization_policy(text: str, constraint: str) -> ApiError:
+    """Return the error of a request that an organization policy forbids."""
+    violation = {"type": f"constraints/{constraint}", "subject": "orgpolicy:my-project", "description": text}
+    failure = {"@type": "type.googleapis.com/google.rpc.PreconditionFailure", "violations": [violation]}
+    return ApiError(400, text, [failure])

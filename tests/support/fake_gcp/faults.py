@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .errors import ApiError, permission_denied
+from .errors import ApiError, organization_policy, permission_denied
 
 UNLIMITED = 1_000_000
 
@@ -37,6 +37,11 @@ class Fault:
 def denied(service: str, request: str, permission: str) -> Fault:
     """Refuse requests because the caller lacks a permission."""
     return Fault(service, request, permission_denied(permission))
+
+
+def forbidden(service: str, request: str, text: str, constraint: str) -> Fault:
+    """Refuse requests because an organization policy forbids them."""
+    return Fault(service, request, organization_policy(text, constraint))
 
 
 def eventarc_not_propagated() -> Fault:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 LOCATION = r"/v2/(?P<location>projects/[^/]+/locations/(?P<region>[^/]+))"
 NAME = r"(?P<name>[^/:]+)"
 RUNTIMES = ("python311", "python312", "python313", "python314")
+INGRESS = {
+    "ALLOW_ALL": "all",
+    "ALLOW_INTERNAL_ONLY": "internal",
+    "ALLOW_INTERNAL_AND_GCLB": "internal-and-cloud-load-balancing",
+}
+ACT_AS = "iam.serviceAccounts.actAs"
 OPERATION_POLL_S = 2.0
 SERVICE_DEFAULTS: Json = {"timeoutSeconds": 60, "maxInstanceRequestConcurrency": 1, "ingressSettings": "ALLOW_ALL"}
 
@@ -76,7 +82,7 @@ def create_function(cloud: FakeCloud, request: Request) -> Json:
         raise ApiError(409, f"A Cloud Run service named {name} exists. Please redeploy the function with another name.")
     function |= {"name": f"{request.names['location']}/functions/{name}", "environment": "GEN_2", "state": "DEPLOYING"}
     function["serviceConfig"] = SERVICE_DEFAULTS | function["serviceConfig"]
-    check_account(cloud, function)
+    check_accounts(cloud, function)
     cloud.project.functions[key] = function
     cloud.project.repositories.setdefault(f"{request.names['location']}/repositories/gcf-artifacts", {})
     return start_operation(cloud, request, key, function)
@@ -89,7 +95,7 @@ def update_function(cloud: FakeCloud, request: Request) -> Json:
     check_function(name, current | body)
     function = apply_update(current, body, request.query["updateMask"].split(","))
     check_function(name, function)
-    check_account(cloud, function)
+    check_accounts(cloud, function)
     return start_operation(cloud, request, function_key(request), function)
 
 
@@ -141,15 +147,18 @@ def describe_operation(operation: Operation) -> Json:
     return description | ({"error": operation.error} if operation.error else {})
 
 
-def check_account(cloud: FakeCloud, function: Json) -> None:
-    """Check the service account of a function.
+def check_accounts(cloud: FakeCloud, function: Json) -> None:
+    """Check the service accounts that a function names.
 
     Raises:
-        ApiError: 400, if it does not exist.
+        ApiError: 400, if one does not exist; 403, if the caller may not act as it.
     """
-    email = function["serviceConfig"].get("serviceAccountEmail")
-    if email and email not in cloud.project.accounts:
-        raise ApiError(400, f"Service account {email} does not exist.")
+    project, builder = cloud.project, function["buildConfig"].get("serviceAccount", "").rpartition("/")[2]
+    for email in filter(None, (function["serviceConfig"].get("serviceAccountEmail"), builder)):
+        if email not in project.accounts:
+            raise ApiError(400, f"Service account {email} does not exist.")
+        if ACT_AS in project.missing_permissions and email not in project.acts_as:
+            raise ApiError(403, f"Caller is missing permission '{ACT_AS}' on service account {email}.")
 
 
 def start_operation(cloud: FakeCloud, request: Request, key: str, function: Json) -> Json:
@@ -183,6 +192,7 @@ def activate(cloud: FakeCloud, key: str, function: Json, revision: Revision) -> 
     config, (region, name) = function["serviceConfig"], key.split("/")
     service = cloud.project.services.setdefault(key, Service(region, name, labels=dict(FUNCTION_LABELS)))
     service.revisions.append(revision)
+    service.annotations["run.googleapis.com/ingress"] = INGRESS[config["ingressSettings"]]
     if config.pop("allTrafficOnLatestRevision", False) or not service.pinned:
         service.send_traffic([{"latestRevision": True, "percent": 100}])
     url, parent = cloud.ingress(key).url, function["name"].rpartition("/functions/")[0]

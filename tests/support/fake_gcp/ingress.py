@@ -39,6 +39,8 @@ class IngressHandler(BaseHTTPRequestHandler):
     def respond(self, body: bytes) -> Response:
         """Return the response to a request, that of the instance or that of Cloud Run itself."""
         service, authorization = self.server.service, self.headers.get("Authorization", "")
+        if service.annotations.get("run.googleapis.com/ingress", "all") != "all":
+            return 404, {}, b"Page not found"
         if not service.is_public() and not self.server.may_call(authorization, self.server.audience):
             status = 401 if authorization else 403
             return status, {"WWW-Authenticate": "Bearer"}, b"Your client does not have permission."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .errors import ApiError
 from .http_server import Request, Route
-from .resources import BUILDER_ROLE, Json
+from .resources import BUILDER_ROLE, Json, new_policy
 from .validation import ACCOUNT_ID, check_fields
 
 if TYPE_CHECKING:
@@ -60,6 +60,24 @@ def set_project_policy(cloud: FakeCloud, request: Request) -> Json:
     return cloud.project.policy()
 
 
+def get_ancestry(cloud: FakeCloud, request: Request) -> Json:
+    """Return the project and its organization, if it belongs to one."""
+    ids = {"project": cloud.project.id} | ({} if cloud.project.organization is None else {"organization": "1"})
+    return {"ancestor": [{"resourceId": {"type": level, "id": ids[level]}} for level in ids]}
+
+
+def get_organization_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Return the IAM policy of the organization."""
+    return new_policy(cloud.project.organization or [])
+
+
+def get_effective_policy(cloud: FakeCloud, request: Request) -> Json:
+    """Return the organization policy of a constraint that is in effect in the project."""
+    constraint = request.json()["constraint"]
+    default = {"listPolicy": {"allValues": "ALLOW"}}
+    return {"constraint": constraint} | cloud.project.policies.get(constraint.removeprefix("constraints/"), default)
+
+
 def test_permissions(cloud: FakeCloud, request: Request) -> Json:
     """Return those permissions of a list that the caller has."""
     missing = cloud.project.missing_permissions
@@ -96,8 +114,7 @@ def enable_apis(cloud: FakeCloud, request: Request) -> Json:
 
 def get_build_account(cloud: FakeCloud, request: Request) -> Json:
     """Return the service account of builds."""
-    email = f"{cloud.project.number}-compute@developer.gserviceaccount.com"
-    return {"serviceAccountEmail": f"projects/{cloud.project.id}/serviceAccounts/{email}"}
+    return {"serviceAccountEmail": f"projects/{cloud.project.id}/serviceAccounts/{cloud.project.builder}"}
 
 
 def get_account(cloud: FakeCloud, request: Request) -> Json:
@@ -109,6 +126,12 @@ def get_account(cloud: FakeCloud, request: Request) -> Json:
     if account is None:
         raise ApiError(404, f"Unknown service account: {request.names['email']}")
     return account
+
+
+def test_account_permissions(cloud: FakeCloud, request: Request) -> Json:
+    """Return those permissions of a list that the caller has on a service account."""
+    email = get_account(cloud, request)["email"]
+    return test_permissions(cloud, request) if email not in cloud.project.acts_as else request.json()
 
 
 def create_account(cloud: FakeCloud, request: Request) -> Json:
@@ -137,6 +160,9 @@ SERVICES: dict[str, list[Route]] = {
         ("POST", f"{PROJECT}:getIamPolicy", get_project_policy),
         ("POST", f"{PROJECT}:setIamPolicy", set_project_policy),
         ("POST", f"{PROJECT}:testIamPermissions", test_permissions),
+        ("POST", f"{PROJECT}:getAncestry", get_ancestry),
+        ("POST", f"{PROJECT}:getEffectiveOrgPolicy", get_effective_policy),
+        ("POST", "/v1/organizations/[^/]+:getIamPolicy", get_organization_policy),
     ],
     "cloudbilling": [("GET", f"{PROJECT}/billingInfo", get_billing)],
     "serviceusage": [
@@ -148,6 +174,7 @@ SERVICES: dict[str, list[Route]] = {
     "cloudbuild": [("GET", f"{PROJECT}/locations/[^/]+/defaultServiceAccount", get_build_account)],
     "iam": [
         ("GET", f"{PROJECT}/serviceAccounts/(?P<email>[^/:]+)", get_account),
+        ("POST", f"{PROJECT}/serviceAccounts/(?P<email>[^/:]+):testIamPermissions", test_account_permissions),
         ("POST", f"{PROJECT}/serviceAccounts", create_account),
         ("DELETE", f"{PROJECT}/serviceAccounts/(?P<email>[^/:]+)", delete_account),
     ],

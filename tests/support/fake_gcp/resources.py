@@ -175,7 +175,12 @@ class Project:
         billing: Whether billing is enabled.
         apis: The enabled APIs.
         missing_permissions: Permissions that the user who deploys lacks.
-        builder_bound: Whether the build's service account has the role to build.
+        builder: The service account that builds.
+        builder_bound: Whether that account has the role to build.
+        acts_as: Service accounts as which the user who deploys may act, though perhaps not in the whole project.
+        domain_restricted: Whether the organization forbids granting roles to everyone.
+        policies: Organization policies by constraint, besides that on domains.
+        organization: Role bindings in the organization of the project; None if it belongs to none.
         accounts: Service accounts by e-mail address.
         bindings: Role bindings in the project besides that of the build's service account.
         buckets: IAM policies of buckets by name.
@@ -200,7 +205,12 @@ class Project:
     billing: bool = True
     apis: set[str] = field(default_factory=lambda: set(APIS))
     missing_permissions: set[str] = field(default_factory=set)
+    builder: str = f"{PROJECT_NUMBER}-compute@developer.gserviceaccount.com"
     builder_bound: bool = True
+    acts_as: set[str] = field(default_factory=set)
+    domain_restricted: bool = False
+    policies: dict[str, Json] = field(default_factory=dict)
+    organization: list[Json] | None = None
     accounts: dict[str, Json] = field(default_factory=dict)
     bindings: list[Json] = field(default_factory=list)
     buckets: dict[str, Json] = field(default_factory=dict)
@@ -221,8 +231,8 @@ class Project:
 
     def policy(self) -> Json:
         """Return the IAM policy of the project."""
-        builder = f"serviceAccount:{self.number}-compute@developer.gserviceaccount.com"
-        builder_bindings = [{"role": BUILDER_ROLE, "members": [builder]}] if self.builder_bound else []
+        builder = {"role": BUILDER_ROLE, "members": [f"serviceAccount:{self.builder}"]}
+        builder_bindings = [builder] if self.builder_bound else []
         return new_policy(builder_bindings + self.bindings)
 
     @property

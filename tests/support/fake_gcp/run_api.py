@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from .build import BuildFailed
-from .errors import ApiError
+from .errors import ApiError, organization_policy
 from .http_server import Request, Route
 from .resources import PROJECT_NUMBER, Json, Revision, Service, new_policy
 from .revisions import build_image, new_revision_name, remove_revision, start_revision
@@ -20,6 +20,7 @@ KNATIVE = r"/apis/serving\.knative\.dev/v1/namespaces/[^/]+"
 NAME = r"(?P<name>[^/:]+)"
 POLICY = rf"/v1/projects/[^/]+/locations/(?P<region>[^/]+)/services/{NAME}"
 BUILDS = r"/v2/(?P<location>projects/[^/]+/locations/(?P<region>[^/]+))/builds:submit"
+DOMAIN_RESTRICTED = "One or more users named in the policy do not belong to a permitted customer"
 API_VERSION = "serving.knative.dev/v1"
 
 
@@ -252,6 +253,8 @@ def set_policy(cloud: FakeCloud, request: Request) -> Json:
     service, policy = find(cloud, request), request.json()["policy"]
     if policy.get("etag") != service.policy["etag"]:
         raise ApiError(409, "There were concurrent policy changes.")
+    if cloud.project.domain_restricted and any("allUsers" in b["members"] for b in policy.get("bindings", [])):
+        raise organization_policy(DOMAIN_RESTRICTED, "iam.allowedPolicyMemberDomains")
     service.policy = new_policy(policy.get("bindings", []))
     return service.policy
 
