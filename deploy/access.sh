@@ -31,6 +31,7 @@ enable_role_check() {
     local disabled
     disabled=$(gcloud run services describe "$name" "${location[@]}" \
         --format 'value(metadata.annotations."run.googleapis.com/invoker-iam-disabled")' 2>"$log") ||
+        grep -qi 'cannot find service' "$log" || # The function has never been deployed successfully.
         fail "cannot check whether everyone can call $name: $(reason)" "$(next_step)"
     [[ $disabled = [Tt]rue ]] || return 0
     change gcloud run services update "$name" "${location[@]}" --invoker-iam-check --quiet ||

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fake_gcp.cloud import FakeCloud
-from tests.support.fake_gcp.commands import PYTHON, assert_failed, copy_tree, deploy
+from tests.support.fake_gcp.commands import PYTHON, SILHOUETTE, assert_failed, copy_tree, deploy
 from tests.support.fake_gcp.errors import ApiError
 from tests.support.fake_gcp.faults import Fault, denied
 from tests.support.fake_gcp.marks import requires_gcloud
@@ -124,7 +124,7 @@ def test_a_first_deployment_runs_on_python_3_13_and_later_ones_keep_their_versio
 ) -> None:
     if deployed:
         build = {"runtime": deployed, "entryPoint": "run"}
-        cloud.project.functions["silhouette"] = {"state": "ACTIVE", "buildConfig": build, "serviceConfig": {}}
+        cloud.project.functions[SILHOUETTE] = {"state": "ACTIVE", "buildConfig": build, "serviceConfig": {}}
     result = deploy(cloud, "--dry-run", SILHOUETTE_PYTHON=option)
     assert result.exit_code == 0, result.output
     assert f"--runtime {runtime} " in result.output
