@@ -16,7 +16,7 @@ pytestmark = requires_gcloud
 COMPUTE = "123456789012-compute@developer.gserviceaccount.com"
 LEGACY = "123456789012@cloudbuild.gserviceaccount.com"
 RUNTIME, EVENTS, BUILD = (
-    f"{name}@my-project.iam.gserviceaccount.com" for name in ("mine", "silhouette-events", "build")
+    f"{name}@my-project.iam.gserviceaccount.com" for name in ("mine", "silhouette-9eee0de5-events", "build")
 )
 MINIMAL = ("roles/logging.logWriter", "roles/artifactregistry.writer", "roles/storage.objectViewer")
 ACT_AS = "iam.serviceAccounts.actAs"
