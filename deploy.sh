@@ -73,6 +73,8 @@ complete_settings() {
     : "${python:=${deployed_runtime#python}}" "${python:=313}"
     : "${memory:=${deployed_memory:-1Gi}}" "${cpu:=${deployed_cpu:-1}}" "${timeout:=${deployed_timeout:-60}}"
     : "${concurrency:=${deployed_concurrency:-8}}" "${model:=$deployed_model}"
+    # model/weights/pets.tflite is the bundled model of version 0.1.0.
+    case $model in bundled | model/weights/pets.tflite) model='' ;; esac
     : "${min_instances:=${deployed_min_instances:-0}}" "${max_instances:=${deployed_max_instances:-10}}"
     : "${service_account:=${deployed_account:-$own_account}}"
     [[ -z $build_service_account || $build_service_account = projects/* ]] ||

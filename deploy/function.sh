@@ -47,6 +47,7 @@ deploy_function() {
     local command
     set_deploy_command
     command+=(${gcloud_flags[@]+"${gcloud_flags[@]}"})
+    [[ -z $deployed_model || -n $model ]] || command+=(--remove-env-vars MODEL_URI)
     if [ -n "$dry_run" ]; then
         change "${command[@]}"
     else

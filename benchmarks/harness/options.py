@@ -5,26 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+
+from model.tflite.bundled import BUNDLED_MODEL
 
 BENCHMARKS = Path(__file__).parents[1]
 ROOT = BENCHMARKS.parent
 CACHE = BENCHMARKS / ".cache"
-WEIGHTS = ROOT / "model" / "weights"
-
 Variant = Literal["float16", "int8"]
 
 
 def model_file(variant: Variant) -> Path:
     """Return the bundled model of a variant."""
-    file = WEIGHTS / f"pets-{variant}.tflite"
-    return file if file.is_file() else WEIGHTS / "pets.tflite"
+    return ROOT / "model" / "weights" / f"pets-{variant}.tflite"
 
 
-# The variant that the function selects for the runtime of this Python.
-MODEL = model_file("int8" if find_spec("ai_edge_litert") else "float16")
+MODEL = BUNDLED_MODEL
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
+from model.tflite.bundled import BUNDLED_MODEL
+
 Number = TypeVar("Number", int, float)
-BUNDLED_MODEL = Path(__file__).parents[1] / "weights" / "pets.tflite"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ModelRejected
+from model.tflite import bundled, card_sources
 from model.tflite import card as cards
-from model.tflite import card_sources
 from model.tflite.card import ModelCard
 from model.tflite.card_sources import Fields
 from model.tflite.pool import InterpreterPool
@@ -25,8 +25,6 @@ from model.tflite.tensor_specs import InputSpec, OutputSpec
 if TYPE_CHECKING:
     from model.tflite.flatbuffer import Table
 
-# The bundled model needs neither checks nor a trial: the tests run it in every runtime, and compare this with the file.
-BUNDLED_SHA256 = "83def02d5ea13a867e208cbc07f87c3181dbcc7e352df6cfb668b1e99ec60198"
 SUFFICIENT_FIELDS = frozenset({"labels", "mean", "std", "activation"})  # if a card has them, nothing is inferred
 
 
@@ -68,7 +66,7 @@ def load(
         ModelRejected: If the file is damaged, is not a segmentation model, its card is invalid, or the runtime cannot
             execute it.
     """
-    tables = {} if sha256 == BUNDLED_SHA256 else _verified_tables(file)
+    tables = {} if sha256 in bundled.CHECKSUMS else _verified_tables(file)
     source, stated = "embedded", cards.read_values(file) or {}
     if not stated:
         stated = known_values(sha256 or hashlib.sha256(file.read_bytes()).hexdigest(), known)

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     describe.main([str(target)])
     file = shlex.quote(str(target.resolve()))
     print(f"\nserve it:   MODEL_URI={file} make serve")
-    print(f"deploy it:  ./deploy.sh --model {file}")
+    print(f"deploy it:  {quantize.deploy_command(target.resolve(), args.recipe)}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from model.training.nets.converter import INTEGER_RECIPES, RECIPES, convert
 if TYPE_CHECKING:
     from model.training.nets.float_model import FloatModel
 
+LITERT_RECIPES = ("dynamic", *INTEGER_RECIPES)  # tflite-runtime runs them several times slower than float16
 CHANGE_WARNING = 0.02  # share of pixels of another class from which on a warning is printed
 
 
@@ -53,8 +55,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     completed = written[0][0]
     for line in (*model.notes, *completed.notes, card_draft.words(completed, model.input_wh, model.input.channels)):
         print(line)
-    for _, line in written:
+    for recipe, (_, line) in zip(recipes, written, strict=True):
         print(line)
+        runtimes = "LiteRT only (Python 3.12 and later)" if recipe in LITERT_RECIPES else "both runtimes"
+        print(f"  fast in {runtimes}: {deploy_command(target_of(args.model, args.out, recipe), recipe)}")
     if args.check:
         for recipe, (draft, _) in zip(recipes, written, strict=True):
             print(check.check(model, model.input, target_of(args.model, args.out, recipe), args.check, draft.card))
@@ -104,6 +108,12 @@ def target_of(model: Path, out: Path | None, recipe: str) -> Path:
     if out and out.suffix == ".tflite":
         return out
     return (out or model.parent) / f"{model.stem}-{recipe}.tflite"
+
+
+def deploy_command(target: Path, recipe: str) -> str:
+    """Return the command that deploys a file, with a Python version whose runtime is fast with its recipe."""
+    python = " --python 313" if recipe in LITERT_RECIPES else ""
+    return f"./deploy.sh --project PROJECT --model {shlex.quote(str(target))}{python}"
 
 
 def write(

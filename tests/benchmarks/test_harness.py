@@ -15,6 +15,7 @@ from benchmarks.harness.options import MODEL, Options
 from benchmarks.harness.percentiles import summary
 from benchmarks.harness.server_process import ServerFailed
 from benchmarks.harness.servers import COMPETITORS, SERVERS
+from model.tflite.bundled import BUNDLED_MODEL
 from model.tflite.probe import probe
 from tests.support.images import Encode
 
@@ -53,7 +54,7 @@ def test_a_request_is_serialised_with_its_length() -> None:
 
 def test_the_measured_source_is_what_is_deployed() -> None:
     files = {file.name for file in sizes.source_files()}
-    assert {"main.py", "requirements.txt", "pets.tflite", "sample.jpg"} <= files
+    assert {"main.py", "requirements.txt", BUNDLED_MODEL.name, "sample.jpg"} <= files
     assert not files & {"README.md", "Makefile", "train.py"}
 
 

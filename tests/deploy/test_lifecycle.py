@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from model.tflite.bundled import BUNDLED_MODEL
 from tests.support.fake_gcp.cloud import FakeCloud
-from tests.support.fake_gcp.commands import BUNDLED, SILHOUETTE, CommandResult, assert_failed, deploy, segment
+from tests.support.fake_gcp.commands import SILHOUETTE, CommandResult, assert_failed, deploy, segment
 from tests.support.fake_gcp.marks import requires_gcloud
 from tests.support.fake_gcp.rehearse import FUNCTION_IMAGES, Rehearsal, StepResult, local_mask
 from tests.support.fake_gcp.resources import APIS
@@ -126,6 +127,7 @@ def test_a_deployment_after_a_rollback_serves(steps: dict[str, StepResult]) -> N
     assert redeployment.command.exit_code == 0, redeployment.command.output
     revision = redeployment.function["serviceConfig"]["revision"]
     assert redeployment.serving == revision != steps["rollback"].serving
+    assert "MODEL_URI" not in redeployment.function["serviceConfig"]["environmentVariables"]
 
 
 def test_the_status_shows_the_address_and_the_serving_revision(steps: dict[str, StepResult]) -> None:
@@ -153,7 +155,7 @@ def test_no_request_tries_to_leave_this_machine(cloud: FakeCloud) -> None:
 
 def test_only_the_functions_own_account_may_read_the_bucket_of_the_model(tmp_path: Path) -> None:
     with FakeCloud() as cloud:
-        cloud.put_object("gs://models/pets.tflite", (ROOT / BUNDLED).read_bytes(), generation="7")
+        cloud.put_object("gs://models/pets.tflite", BUNDLED_MODEL.read_bytes(), generation="7")
         result = deploy(cloud, "--model", "gs://models/pets.tflite#7")
         assert result.exit_code == 0, result.output
         bindings = cloud.project.buckets["models"]["bindings"]

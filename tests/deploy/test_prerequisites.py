@@ -133,6 +133,29 @@ def test_a_first_deployment_runs_on_python_3_13_and_later_ones_keep_their_versio
     )
 
 
+@pytest.mark.parametrize(
+    ("deployed", "option", "removed"),
+    [
+        ("model/weights/pets.tflite", [], True),  # as deployed by version 0.1.0
+        ("gs://models/mine.tflite#7", ["--model", "bundled"], True),
+        ("", [], False),
+    ],
+)
+def test_the_bundled_model_replaces_the_deployed_one_without_a_uri_of_its_own(
+    cloud: FakeCloud, deployed: str, option: list[str], removed: bool
+) -> None:
+    variables = {"MODEL_URI": deployed} if deployed else {}
+    cloud.project.functions["silhouette"] = {
+        "state": "ACTIVE",
+        "buildConfig": {"runtime": f"python{PYTHON}", "entryPoint": "run"},
+        "serviceConfig": {"environmentVariables": variables},
+    }
+    result = deploy(cloud, "--dry-run", *option)
+    assert result.exit_code == 0, result.output
+    assert "MODEL_URI=" not in result.output
+    assert ("--remove-env-vars MODEL_URI" in result.output) == removed
+
+
 def test_a_python_version_without_a_runtime_is_reported(cloud: FakeCloud) -> None:
     result = deploy(cloud, "--python", "310")
     assert_failed(result, "--python 310 is not an available runtime", "use --python 311, 312, 313 or 314")

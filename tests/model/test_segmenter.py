@@ -6,7 +6,7 @@ import pytest
 from model.errors import PhotoTooLarge
 from model.options import Options
 from model.segmenter import Segmenter, Stopwatch
-from model.serving.settings import BUNDLED_MODEL
+from model.tflite.bundled import BUNDLED_MODEL
 from tests.support.images import decode_image
 
 

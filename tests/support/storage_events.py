@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from model.serving.settings import BUNDLED_MODEL
+from model.tflite.bundled import BUNDLED_MODEL
 from model.tflite.card import read_member
 from tests.support.gcs_emulator import GcsEmulator
 

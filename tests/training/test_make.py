@@ -20,7 +20,7 @@ def test_a_keras_model_becomes_a_model_that_can_be_served(
     assert "% of the pixels differ" in text
     assert "card (embedded" in text
     assert f"MODEL_URI={target} make serve" in text
-    assert f"./deploy.sh --model {target}" in text
+    assert f"deploy it:  ./deploy.sh --project PROJECT --model {target}\n" in text
     assert target.with_name("unet-bgr-float16-check.png").is_file()
 
 

@@ -101,6 +101,19 @@ def test_keras_3_files_convert(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipe", "runtimes", "option"),
+    [("float16", "both runtimes", ""), ("dynamic", "LiteRT only (Python 3.12 and later)", " --python 313")],
+)
+def test_the_runtimes_that_suit_the_recipe_are_printed_with_the_command_that_deploys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recipe: str, runtimes: str, option: str
+) -> None:
+    tiny("sigmoid").save(tmp_path / "m.keras")
+    quantize.main([str(tmp_path / "m.keras"), "--recipe", recipe])
+    command = f"./deploy.sh --project PROJECT --model {tmp_path}/m-{recipe}.tflite{option}"
+    assert f"  fast in {runtimes}: {command}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("activation", "classes", "expected"),
     [("sigmoid", 1, "none"), (None, 1, "sigmoid"), ("softmax", 3, "none"), (None, 3, "softmax")],
 )

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from model.serving.settings import BUNDLED_MODEL, Settings
+from model.serving.settings import Settings
+from model.tflite.bundled import BUNDLED_MODEL
 
 
 def test_the_default_is_the_bundled_model() -> None:

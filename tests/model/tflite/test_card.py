@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from model.errors import ModelRejected
-from model.serving.settings import BUNDLED_MODEL
 from model.tflite import card
+from model.tflite.bundled import BUNDLED_MODEL
 from model.tflite.card import ModelCard
 
 CARD = ModelCard(name="cells", version="3", mean=(1.0, 2.0, 3.0), order="BGR", threshold=0.25)

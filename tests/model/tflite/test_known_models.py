@@ -15,6 +15,7 @@ from model.options import Options
 from model.segmenter import Segmenter
 from model.tflite import card as cards
 from model.tflite import known_models, loading
+from model.tflite.bundled import BUNDLED_MODEL
 from model.tflite.card import ModelCard
 from model.tflite.known_models import KNOWN_MODELS, KnownModel
 from model.tflite.runtime import RUNTIME
@@ -116,7 +117,7 @@ def test_a_public_model_is_served_without_a_card(sha256: str, known: KnownModel)
         pytest.skip("needs LiteRT")
     mask = mask_of(file)
     if "cat" in known.labels:
-        pets = mask_of(ROOT / "model" / "weights" / "pets.tflite") > 0
+        pets = mask_of(BUNDLED_MODEL) > 0
         animals = np.isin(mask, [known.labels.index("cat"), known.labels.index("dog")])
         assert (animals & pets).sum() / (animals | pets).sum() > ROUGH_IOU
     else:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from model.errors import Busy, InferenceFailed, ModelNotFound, ModelRejected
 from model.serving.model_loader import open_segmenter
-from model.serving.settings import BUNDLED_MODEL, Settings
+from model.serving.settings import Settings
 from model.tflite import runtime
+from model.tflite.bundled import BUNDLED_MODEL
 from model.tflite.pool import InterpreterPool
 from model.tflite.probe import probe
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from model.errors import ModelRejected
-from model.serving.settings import BUNDLED_MODEL
 from model.tflite import runtime
+from model.tflite.bundled import BUNDLED_MODEL
 from model.tflite.probe import NO_XNNPACK_NOTE, TensorHints, choose_output, probe
 from model.tflite.tensor_specs import OutputSpec
 from tests.support.paths import MODELS

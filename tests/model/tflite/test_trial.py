@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import ModelRejected
-from model.serving.settings import BUNDLED_MODEL
 from model.tflite import trial
+from model.tflite.bundled import FILES
 from tests.support.paths import MODELS
 
 CRASHING = MODELS / "refused" / "crash.tflite"
@@ -39,10 +39,11 @@ def test_an_error_other_than_a_crash_is_left_to_the_caller(name: str) -> None:
     trial.check(MODELS / "refused" / f"{name}.tflite")
 
 
-def test_the_bundled_model_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this fails after the bundled model was replaced, set loading.BUNDLED_SHA256 to the new checksum."""
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+def test_the_bundled_model_is_not_tried(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails after the bundled model was replaced, set bundled.CHECKSUMS to those of the new files."""
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: pytest.fail("a child process is started"))
-    trial.check(BUNDLED_MODEL, hashlib.sha256(BUNDLED_MODEL.read_bytes()).hexdigest())
+    trial.check(file, hashlib.sha256(file.read_bytes()).hexdigest())
 
 
 def test_a_file_that_does_not_exist_is_left_to_the_caller(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import ModelRejected
-from model.serving.settings import BUNDLED_MODEL
 from model.tflite import verify
+from model.tflite.bundled import BUNDLED_MODEL
 from tests.support.paths import MODELS, ROOT
 
 SERVED = sorted((MODELS / "served").iterdir())

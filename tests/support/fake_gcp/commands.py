@@ -13,7 +13,6 @@ from tests.support.paths import ROOT, SAMPLE
 
 from .cloud import FakeCloud
 
-BUNDLED = "model/weights/pets.tflite"
 # The function that deploy.sh deploys by default: REGION/NAME.
 SILHOUETTE = "europe-west1/silhouette"
 # The Python that runs the tests is certainly installed.

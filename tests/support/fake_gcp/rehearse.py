@@ -16,10 +16,11 @@ from pathlib import Path
 
 import httpx
 
+from model.tflite.bundled import BUNDLED_MODEL
 from tests.support.paths import ROOT, SAMPLE
 
 from .cloud import FakeCloud
-from .commands import BUNDLED, SILHOUETTE, CommandResult, deploy, segment
+from .commands import SILHOUETTE, CommandResult, deploy, segment
 from .faults import eventarc_not_propagated
 from .rehearse_run import rehearse_service
 from .resources import Json, Project
@@ -89,9 +90,9 @@ def rehearse(cloud: FakeCloud, folder: Path, print_line: Print) -> Rehearsal:
 def run_steps(cloud: FakeCloud, folder: Path, print_line: Print) -> dict[str, StepResult]:
     """Run the steps before the deletion, and return their results by name."""
     other_model = folder / "mine.tflite"
-    shutil.copy(ROOT / BUNDLED, other_model)
+    shutil.copy(BUNDLED_MODEL, other_model)
     buckets = ("--photos", "gs://photos", "--masks", "gs://masks")
-    redeployment = ("--public", "--model", BUNDLED, *buckets, "--yes")
+    redeployment = ("--public", "--model", "bundled", *buckets, "--yes")
     steps = {}
 
     def step(name: str, title: str, *options: str) -> None:
@@ -103,7 +104,7 @@ def run_steps(cloud: FakeCloud, folder: Path, print_line: Print) -> dict[str, St
     step("update", "2. Update: another model and a second CPU", f"--model={other_model}", "--cpu", "2")
     cloud.project.repositories[FUNCTION_IMAGES] = {"cleanupPolicies": {"old": {"id": "old", "action": "DELETE"}}}
     cloud.build_error = "no matching distribution found for flask==0"
-    step("failed build", "3. Failed build: the previous revision keeps serving", "--model", BUNDLED)
+    step("failed build", "3. Failed build: the previous revision keeps serving", "--model", "bundled")
     cloud.build_error = ""
     step("rollback", "4. Rollback to the previous revision", "--rollback")
     cloud.faults.append(eventarc_not_propagated())

@@ -13,10 +13,11 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from model.tflite import card
-from tests.support.paths import ROOT, SAMPLE
+from model.tflite.bundled import BUNDLED_MODEL
+from tests.support.paths import SAMPLE
 
 from .cloud import FakeCloud
-from .commands import BUNDLED, SILHOUETTE, CommandResult, segment
+from .commands import SILHOUETTE, CommandResult, segment
 from .resources import Json
 
 Run = Callable[..., CommandResult]
@@ -67,7 +68,7 @@ def rehearse_service(cloud: FakeCloud, folder: Path, run: Run) -> dict[str, Serv
     step("deployment", "9. Deployment as a Cloud Run service, to another new project", "--yes")
     title = "10. A candidate whose masks differ: it is rejected"
     step("different candidate", title, *candidate, "--min-agreement", "0.99", "--model", str(model))
-    step("candidate", "11. A candidate whose masks agree", *candidate, "--model", BUNDLED)
+    step("candidate", "11. A candidate whose masks agree", *candidate, "--model", "bundled")
     step("tenth", "12. A tenth of the requests for the candidate", "--promote", "10")
     step("promotion", "13. All requests for the candidate", "--promote")
     step("rollback", "14. Rollback to the previous revision", "--rollback")
@@ -77,7 +78,7 @@ def rehearse_service(cloud: FakeCloud, folder: Path, run: Run) -> dict[str, Serv
 
 def write_strict_model(folder: Path) -> Path:
     """Write the bundled model with a higher threshold, so that its masks are smaller, and return its path."""
-    bundled, strict = ROOT / BUNDLED, folder / "strict.tflite"
+    bundled, strict = BUNDLED_MODEL, folder / "strict.tflite"
     values = card.read(bundled)
     assert values is not None
     with zipfile.ZipFile(bundled) as archive:
