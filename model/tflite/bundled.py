@@ -14,8 +14,8 @@ FILES = {
 # replacing the files, run `sha256sum model/weights/*.tflite`; a test compares.
 CHECKSUMS = frozenset(
     {
-        "83def02d5ea13a867e208cbc07f87c3181dbcc7e352df6cfb668b1e99ec60198",  # float16
-        "1706ca665a7166c5973896e930bdbeac1d7c893f86e60a229d8b81cd0e2ff42c",  # int8
+        "943e0b942b3c6aaef20cafa3f613293c1796de5268c9f56dd2fe0e1f56434a9c",  # float16
+        "88a01d18172db28d1c3e04aa66435281398a75faf44809014188291c96e8ea85",  # int8
     }
 )
 BUNDLED_MODEL = FILES["tflite_runtime" if find_spec("tflite_runtime") else "ai_edge_litert"]

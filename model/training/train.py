@@ -112,7 +112,7 @@ def arguments() -> argparse.ArgumentParser:
         action="store_const",
         const="folded",
         dest="form",
-        help="train at the full size with batch normalization folded into the convolutions, as in the converted model:"
+        help="train with batch normalization folded into the convolutions, as in the converted model:"
         " a short final run from --weights at a low rate; later runs can start from the .tflite made of it, not from"
         " its .h5",
     )

@@ -158,13 +158,16 @@ def check_training(command: str) -> None:
 
 
 def check_deploy(command: str) -> None:
-    """Check that each option is in the help of deploy.sh, and exercised by the tests of the deployment."""
+    """Check that each option is in the help of deploy.sh, and each, like gcloud's flags after --, in its tests."""
     files = [*ROOT.glob("tests/deploy/test_*.py"), ROOT / "tests" / "support" / "fake_gcp" / "rehearse.py"]
     exercised = "".join(file.read_text() for file in files)
     done = subprocess.run(["./deploy.sh", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for option in set(re.findall(r"--[a-z-]+", command)) - {"--project"}:
+    options, _, flags = command.partition(" -- ")
+    for option in set(re.findall(r"--[a-z-]+", options)) - {"--project"}:
         assert option in done.stdout, option
         assert f'"{option}"' in exercised, option
+    for flag in re.findall(r"--[a-z-]+", flags):
+        assert f'"{flag}' in exercised, flag
 
 
 def check_gcloud(command: str) -> None:

@@ -16,15 +16,13 @@ INITIAL_SHARE = 0.01  # of the first weights, at most, in the average that a pha
 
 @dataclass(frozen=True)
 class Phase:
-    """Consecutive epochs with one input size and one form of the network.
+    """Consecutive epochs with one form of the network and one rise and decay of the learning rate.
 
     Attributes:
         size_px: Side of the square input.
         first_epoch: The first epoch, counted from 0 over the whole run.
         end_epoch: The epoch after the last.
-        rate_epochs: First epoch, and epoch after the last, of the learning rate's rise and decay: those of this phase
-            or of the whole run.
-        peak_rate: The highest learning rate.
+        peak_rate: The highest learning rate; the rate rises and decays once over the phase.
         ema_momentum: Momentum of the exponential moving average of the weights, per step.
         form: The form of the network in training.
     """
@@ -32,7 +30,6 @@ class Phase:
     size_px: int
     first_epoch: int
     end_epoch: int
-    rate_epochs: tuple[int, int]
     peak_rate: float
     ema_momentum: float = 0.998
     form: Form = "batch_norm"
@@ -44,29 +41,23 @@ class Phase:
 
 
 def phases(size_px: int, epochs: int, peak_rate: float, form: Form) -> list[Phase]:
-    """Return the phases of a run.
-
-    The first 65 % of the epochs are at three quarters of the size, which halves the work; the rest is at the full size.
+    """Return the phases of a run: all epochs in one, and with "fake_quantized" a short one after it.
 
     Args:
         size_px: Side of the square input, a multiple of 32.
-        epochs: Number of epochs.
+        epochs: Number of epochs of the first phase.
         peak_rate: The highest learning rate.
-        form: The form at the end of the run. "fake_quantized" adds a phase of a tenth as many epochs; with "folded",
-            all epochs are one phase at the full size.
+        form: The form at the end of the run. "fake_quantized" adds a phase of a tenth as many epochs.
 
     Returns:
         The phases in order.
     """
     if form == "folded":
-        return [Phase(size_px, 0, epochs, (0, epochs), peak_rate, ema_momentum=0.99, form="folded")]
-    switch, small_px = int(epochs * 0.65), max(32, int(size_px * 0.75) // 32 * 32)
-    plan = [Phase(small_px, 0, switch, (0, epochs), peak_rate)] if switch else []
-    plan.append(Phase(size_px, switch, epochs, (0, epochs), peak_rate))
+        return [Phase(size_px, 0, epochs, peak_rate, ema_momentum=0.99, form="folded")]
+    plan = [Phase(size_px, 0, epochs, peak_rate)]
     if form == "fake_quantized":
         end = epochs + max(1, epochs // 10)
-        rate_epochs = epochs, end
-        plan.append(Phase(size_px, epochs, end, rate_epochs, peak_rate / 15, ema_momentum=0.99, form="fake_quantized"))
+        plan.append(Phase(size_px, epochs, end, peak_rate / 15, ema_momentum=0.99, form="fake_quantized"))
     return plan
 
 

@@ -228,8 +228,8 @@ class LearningRate(keras.callbacks.Callback):
 
     def __init__(self, phase: Phase, steps_per_epoch: int, epoch: int) -> None:
         super().__init__()
-        start, end = phase.rate_epochs
-        self.step, self.steps = (epoch - start) * steps_per_epoch, (end - start) * steps_per_epoch
+        self.step = (epoch - phase.first_epoch) * steps_per_epoch
+        self.steps = (phase.end_epoch - phase.first_epoch) * steps_per_epoch
         self.peak_rate = phase.peak_rate
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
