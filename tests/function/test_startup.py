@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.serving.settings import BUNDLED_MODEL
+from model.tflite.bundled import BUNDLED_MODEL
 from tests.support.paths import MODELS, ROOT
 
 START = 'import gc, sys, threading, functions_framework; app = functions_framework.create_app("run", "main.py")'
