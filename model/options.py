@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.errors import BadOption
 from model.tflite.card import ModelCard
@@ -16,8 +16,7 @@ FORMATS = ("png", "webp", "jpeg")
 SHOWN_CHARS = 40  # of an invalid name or value, in the error message
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """The options of one request.
 
     Attributes:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ STRIP_PX = 1 << 16  # pixels tinted at once: what is held in between stays in th
 Encoder = Callable[[], bytes]
 
 
-@dataclass(frozen=True)
-class SegmentedPhoto:
+class SegmentedPhoto(NamedTuple):
     """A photo and its scores.
 
     Attributes:
@@ -43,8 +42,7 @@ class SegmentedPhoto:
     dpi: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """One output.
 
     Attributes:

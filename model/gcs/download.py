@@ -17,9 +17,8 @@ import shutil
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from model.errors import ModelError, ModelNotFound, ModelRejected
 from model.gcs import client
@@ -28,8 +27,7 @@ URI = re.compile(r"gs://(?P<bucket>[^/]+)/(?P<name>.+?)(?:#(?P<generation>\d+))?
 EXIT_TIMEOUT_S = 1.0  # for the child process to report its own timeout
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(NamedTuple):
     """A model file on the local disk.
 
     Attributes:
@@ -43,8 +41,7 @@ class ModelFile:
     generation: str = ""
 
 
-@dataclass(frozen=True)
-class GcsUri:
+class GcsUri(NamedTuple):
     """The URI of an object in Cloud Storage.
 
     Attributes:

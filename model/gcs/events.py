@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from model.errors import BadEvent
 
@@ -31,8 +30,7 @@ ArtifactType = Literal["mask", "note"]
 SUFFIXES: dict[ArtifactType, str] = {"mask": ".png", "note": ".error.json"}
 
 
-@dataclass(frozen=True)
-class BucketConfig:
+class BucketConfig(NamedTuple):
     """The buckets whose events are handled.
 
     Attributes:
@@ -44,8 +42,7 @@ class BucketConfig:
     mask_bucket: str
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """An event about one version of an object.
 
     Attributes:
@@ -63,8 +60,7 @@ class Event:
     size: int
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why an event leads to no mask.
 
     Attributes:

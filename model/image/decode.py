@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +37,7 @@ Show = Literal["no", "reduced", "full"]
 Image.MAX_IMAGE_PIXELS = None  # decode() checks the size against max_pixels itself
 
 
-@dataclass(frozen=True)
-class DecodedPhoto:
+class DecodedPhoto(NamedTuple):
     """A decoded photo, upright.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from PIL import Image
 STRIP_PX = 1 << 20  # pixels converted at once
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(NamedTuple):
     """What a file states about the samples of a grey image of more than 8 bits, beyond Pillow's mode.
 
     Attributes:

@@ -6,9 +6,8 @@ import base64
 import io
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from werkzeug.exceptions import BadRequest
 from werkzeug.formparser import FormDataParser
@@ -24,8 +23,7 @@ STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")  # from that of RFC 4648, sect
 NO_ADDRESSES = "the function fetches no addresses, since they could lead into a private network; send the photo itself"
 
 
-@dataclass(frozen=True)
-class Upload:
+class Upload(NamedTuple):
     """The content of a request's body.
 
     Attributes:
@@ -34,7 +32,7 @@ class Upload:
     """
 
     photo: bytes
-    options: list[tuple[str, str]] = field(default_factory=list)
+    options: Sequence[tuple[str, str]] = ()
 
 
 def parse(body: bytes, media_type: str, parameters: Mapping[str, str]) -> Upload:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.errors import ModelRejected
 from model.tflite import bundled, card_sources
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 SUFFICIENT_FIELDS = frozenset({"labels", "mean", "std", "activation"})  # if a card has them, nothing is inferred
 
 
-@dataclass(frozen=True)
-class LoadedModel:
+class LoadedModel(NamedTuple):
     """A model that is ready to serve.
 
     Attributes:

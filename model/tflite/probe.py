@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ OPEN_SIZES = (((100, 66), 1), ((160, 96), 32))
 NO_XNNPACK_NOTE = "runs without the XNNPACK delegate, which cannot load this model: slower, with the same results"
 
 
-@dataclass(frozen=True)
-class TensorHints:
+class TensorHints(NamedTuple):
     """What the embedded model card states about the tensors.
 
     Attributes:
@@ -36,8 +35,10 @@ class TensorHints:
     class_count: int | None = None
 
 
-@dataclass(frozen=True)
-class ProbedModel:
+NO_HINTS = TensorHints()
+
+
+class ProbedModel(NamedTuple):
     """A model that the runtime can execute.
 
     Attributes:
@@ -59,7 +60,7 @@ class ProbedModel:
     notes: tuple[str, ...]
 
 
-def probe(file: Path, hints: TensorHints = TensorHints()) -> ProbedModel:
+def probe(file: Path, hints: TensorHints = NO_HINTS) -> ProbedModel:
     """Load a model, and identify its input and its output.
 
     A model of any input size is tried at those of OPEN_SIZES.
