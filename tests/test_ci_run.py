@@ -43,6 +43,7 @@ def test_the_tests_run_once_on_each_python_from_3_11_on(tmp_path: Path) -> None:
         "audit platforms",
         "train-test",
         "test PYTHON=python3.13 VENV=.venv-3.13",
+        "roads ROADS_PYTHON=python3.13",
         "test PYTHON=python3.14 VENV=.venv-3.14",
         f"test PYTHON={versions}/3.12.1/bin/python VENV=.venv-3.12",
     ]

@@ -14,8 +14,8 @@ FILES = {
 # replacing the files, run `sha256sum model/weights/*.tflite`; a test compares.
 CHECKSUMS = frozenset(
     {
-        "943e0b942b3c6aaef20cafa3f613293c1796de5268c9f56dd2fe0e1f56434a9c",  # float16
-        "88a01d18172db28d1c3e04aa66435281398a75faf44809014188291c96e8ea85",  # int8
+        "e898538b6841ab7fb448d70ed5b2259c1544af7a0719ba5493fa0b1b34b049ad",  # float16
+        "961411fc5a83e518076095b51fb6e3f535569f5d592369bdc3754dfbb2f1f17c",  # int8
     }
 )
 BUNDLED_MODEL = FILES["tflite_runtime" if find_spec("tflite_runtime") else "ai_edge_litert"]

@@ -145,7 +145,7 @@ def test_the_bundled_model_replaces_the_deployed_one_without_a_uri_of_its_own(
     cloud: FakeCloud, deployed: str, option: list[str], removed: bool
 ) -> None:
     variables = {"MODEL_URI": deployed} if deployed else {}
-    cloud.project.functions["silhouette"] = {
+    cloud.project.functions[SILHOUETTE] = {
         "state": "ACTIVE",
         "buildConfig": {"runtime": f"python{PYTHON}", "entryPoint": "run"},
         "serviceConfig": {"environmentVariables": variables},

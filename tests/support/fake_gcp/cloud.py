@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from . import eventarc_api, functions_api, project_api, pubsub_api, run_api, source_api, storage_api
+from . import eventarc_api, fast_gcloud, functions_api, project_api, pubsub_api, run_api, source_api, storage_api
 from .errors import ApiError, api_disabled
 from .faults import Fault
 from .http_server import DOMAIN, INSTANCES, ApiServer, Request, Route
@@ -161,6 +161,8 @@ class FakeCloud:
         kept = {key: base[key] for key in base if not key.startswith(("CLOUDSDK_", "SILHOUETTE_", "GOOGLE_"))}
         kept = {key: value for key, value in kept.items() if not key.lower().endswith("_proxy")}
         override = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+        if program := fast_gcloud.folder(STARTUP):
+            kept["PATH"] = f"{program}{os.pathsep}{kept['PATH']}"
         return {
             **kept,
             **{override + api.upper(): f"http://{api}.{DOMAIN}/" for api in NEEDS_ENABLING + NEEDS_NO_ENABLING},

@@ -90,6 +90,15 @@ def start_upload(cloud: FakeCloud, request: Request) -> RawResponse:
     return RawResponse(b"", {"Location": f"http://upload.{DOMAIN}/{request.names['bucket']}/{request.query['name']}"})
 
 
+def store_upload(cloud: FakeCloud, request: Request) -> Json:
+    """Store an upload of one request, as gcloud sends small files: a multipart/related body of metadata and content."""
+    boundary = request.body.split(maxsplit=1)[0]
+    content = request.body.split(boundary)[2]
+    request.names["object"] = request.query["name"]
+    request.body = content.partition(b"\n\n")[2].removesuffix(b"\n")
+    return finish_upload(cloud, request)
+
+
 def finish_upload(cloud: FakeCloud, request: Request) -> Json:
     """Store the content of an upload."""
     bucket, name = request.names["bucket"], request.names["object"]
@@ -128,6 +137,7 @@ SERVICES: dict[str, list[Route]] = {
         ("GET", "/storage/v1/b", list_buckets),
         ("POST", "/storage/v1/b", create_bucket),
         ("POST", f"/resumable/upload{BUCKET}/o", start_upload),
+        ("POST", f"/upload{BUCKET}/o", store_upload),
         ("GET", "/storage/v1/projects/[^/]+/serviceAccount", get_agent),
         ("GET", f"{BUCKET}/iam", get_bucket_policy),
         ("PUT", f"{BUCKET}/iam", set_bucket_policy),
