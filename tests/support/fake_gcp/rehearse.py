@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,10 +159,20 @@ def main() -> int:
     if not shutil.which("gcloud"):
         print("The rehearsal requires gcloud: https://cloud.google.com/sdk/docs/install")
         return 1
-    with FakeCloud() as cloud, FakeCloud() as run_cloud, tempfile.TemporaryDirectory() as name:
-        steps = rehearse(cloud, Path(name), print).steps
-        services = rehearse_service(run_cloud, Path(name), functools.partial(run_command, run_cloud, print))
-        expected = local_mask(Path(name))
+    with (
+        FakeCloud() as cloud,
+        FakeCloud() as run_cloud,
+        tempfile.TemporaryDirectory() as name,
+        ThreadPoolExecutor() as pool,
+    ):
+        folder, lines = Path(name), list[str]()
+        (folder / "run").mkdir()
+        run = functools.partial(run_command, run_cloud, lines.append)
+        services_result = pool.submit(rehearse_service, run_cloud, folder / "run", run)
+        steps = rehearse(cloud, folder, print).steps
+        expected = local_mask(folder)
+        services = services_result.result()
+        print("\n".join(lines))
     masks = [steps["first deployment"].mask, steps["redeployment"].mask, *(step.mask for step in services.values())]
     same = all(mask == expected for mask in masks)
     refused = [*cloud.refused_connections, *run_cloud.refused_connections]
