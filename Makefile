@@ -28,7 +28,7 @@ rehearse: $(VENV)/demo.stamp
 	$(BIN)/python -m tests.support.fake_gcp.rehearse
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
