@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ from PIL import Image
 
 from client import Client
 from deploy import bundle
+from model.tflite.bundled import BUNDLED_MODEL
 from tests.support.images import encode_image
 from tests.support.lambda_service import (
     LambdaService,
@@ -37,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle without its packages, instead of which those of the tests are used."""
     folder = tmp_path_factory.mktemp("lambda")
     bundle.stage_lambda(folder)
+    shutil.copy(BUNDLED_MODEL, folder / "model/weights")  # that of the runtime of these tests, if it is tflite-runtime
     return folder
 
 
