@@ -33,16 +33,6 @@ def public(organization: FakeCloud) -> CommandResult:
     return deploy(organization, "--public")
 
 
-@pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
-    """A project with nothing deployed, in which the test must deploy nothing."""
-    with FakeCloud() as cloud:
-        yield cloud
-        assert cloud.project.services == {}
-        assert cloud.refused_connections == []
-        assert cloud.unexpected == []
-
-
 def anonymous_status(cloud: FakeCloud) -> int:
     """Return the HTTP status of a request without a token."""
     return httpx.get(cloud.project.functions[SILHOUETTE]["url"]).status_code

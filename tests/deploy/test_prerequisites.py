@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,6 @@ from tests.support.fake_gcp.marks import requires_gcloud
 from tests.support.paths import ROOT
 
 pytestmark = requires_gcloud
-
-
-@pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
-    """A project with nothing deployed, in which the test must deploy nothing."""
-    with FakeCloud() as cloud:
-        yield cloud
-        assert cloud.project.services == {}
-        assert cloud.refused_connections == []
-        assert cloud.unexpected == []
 
 
 def test_every_missing_prerequisite_is_listed_with_its_next_step(cloud: FakeCloud, tmp_path: Path) -> None:
