@@ -40,15 +40,17 @@ def measure(data: bytes, started: float) -> dict[str, float]:
     from model.tflite import runtime  # noqa: F401
 
     end_of("import the TFLite runtime")
-    from model import options, segmenter  # noqa: F401
+    from model import options, segmenter
     from model.gcs import download
-    from model.serving import model_loader, settings
+    from model.serving import model_loader, settings  # noqa: F401
+    from model.tflite import loading
 
     end_of("import our own modules")
     config = settings.Settings.from_env()
-    model = download.local_model_file(config.model_uri)
+    file = download.local_model_file(config.model_uri)
     end_of("compute the model's checksum")
-    ours = model_loader.open_segmenter(config, model)
+    model = loading.load(file.path, config.interpreters, file.sha256)
+    ours = segmenter.Segmenter(model, file.sha256, wait_limit_s=config.wait_limit_s, max_pixels=config.max_pixels)
     end_of("load the model: validation, interpreter, XNNPACK weights")
     default = options.Options.parse({}, ours.card)
     ours.segment(data, default)

@@ -17,6 +17,8 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,20 +77,23 @@ def parse_gcs_uri(uri: str) -> GcsUri | None:
     return GcsUri(match["bucket"], match["name"], int(match["generation"]) if match["generation"] else None)
 
 
-def get_model_file(uri: str, sha256: str, timeout_s: float) -> ModelFile:
-    """Return the model file that a URI names, after downloading it if necessary.
+def start(uri: str, sha256: str, timeout_s: float) -> Callable[[], ModelFile]:
+    """Start the download of the model file that a URI names, if it is not a local file.
 
     Args:
         uri: A path, or gs://bucket/object with or without #generation.
         sha256: Checksum that the file must have, in hex; empty for any.
         timeout_s: Longest time for a download.
 
+    Returns:
+        A function that waits for the file and returns it. It raises ModelNotFound if there is no such file, or it
+        cannot be downloaded, and ModelRejected if the file has another checksum.
+
     Raises:
-        ModelNotFound: If there is no such file, or it cannot be downloaded.
-        ModelRejected: If the file has another checksum, or the URI has an unknown form.
+        ModelRejected: If the URI has an unknown form.
     """
     gcs_uri = parse_gcs_uri(uri)
-    return ModelDownload(gcs_uri, sha256, timeout_s).wait() if gcs_uri else local_model_file(uri, sha256)
+    return ModelDownload(gcs_uri, sha256, timeout_s).wait if gcs_uri else partial(local_model_file, uri, sha256)
 
 
 def local_model_file(path: str, sha256: str = "") -> ModelFile:

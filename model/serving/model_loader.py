@@ -19,31 +19,34 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0  # between attempts; the pause doubles
 
 
-def open_segmenter(settings: Settings, model_file: download.ModelFile | None = None) -> Segmenter:
-    """Load a model with the limits of the settings.
+def open_segmenter(settings: Settings) -> Segmenter:
+    """Load the model at `settings.model_uri`, which is downloaded if necessary, with the limits of the settings.
 
     Args:
         settings: The settings.
-        model_file: The model's file; None for the one at `settings.model_uri`, which is downloaded if necessary.
 
     Returns:
         The segmenter.
 
     Raises:
         ModelNotFound: If there is no such file, or it cannot be downloaded.
-        ModelRejected: If the file is not a model that can be served.
+        ModelRejected: If the file is not a model that can be served, its checksum is not `settings.model_sha256`, or
+            the URI has an unknown form.
     """
-    from model.segmenter import Segmenter  # imports all that a photo needs, which takes as long as a download
+    get_file = download.start(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
+    with ThreadPoolExecutor(1) as executor:
+        model_file = executor.submit(get_file)  # neither a checksum nor a download holds the GIL during the imports
+        from model.segmenter import Segmenter
+        from model.tflite import loading, trial
 
-    if model_file is None:
-        model_file = download.get_model_file(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
+        file, sha256, generation = model_file.result()
+    trial.check(file, sha256)
     return Segmenter(
-        model_file.path,
-        model_file.sha256,
-        interpreters=settings.interpreters,
+        loading.load(file, settings.interpreters, sha256),
+        sha256,
         wait_limit_s=settings.wait_limit_s,
         max_pixels=settings.max_pixels,
-        generation=model_file.generation,
+        generation=generation,
     )
 
 
@@ -113,20 +116,7 @@ class ModelLoader:
                 self._is_loading = False
 
     def _load(self) -> Segmenter:
-        """Download the model if necessary, and load it."""
-        settings = self._settings
-        if self._gcs_uri:
-            model_download = download.ModelDownload(
-                self._gcs_uri, settings.model_sha256, settings.model_fetch_timeout_s
-            )
-
-            model_file = model_download.wait()
-        else:
-            with ThreadPoolExecutor(1) as executor:  # a checksum needs no GIL, so it is computed during the imports
-                checksum = executor.submit(download.local_model_file, settings.model_uri, settings.model_sha256)
-
-                model_file = checksum.result()
-        segmenter = open_segmenter(settings, model_file)
+        segmenter = open_segmenter(self._settings)
         self._log_model(segmenter)
         return segmenter
 

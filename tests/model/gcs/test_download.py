@@ -27,7 +27,7 @@ def bucket(gcs: GcsEmulator) -> GcsEmulator:
 
 
 def fetch(uri: str = URI, timeout_s: float = 30, sha256: str = "") -> download.ModelFile:
-    return download.get_model_file(uri, sha256, timeout_s)
+    return download.start(uri, sha256, timeout_s)()
 
 
 def test_a_downloaded_model_is_complete_and_has_its_generation_and_checksum(bucket: GcsEmulator) -> None:
@@ -151,6 +151,6 @@ def test_a_uri_without_an_object_is_rejected(uri: str) -> None:
 def test_a_local_model_with_another_checksum_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "red.tflite"
     file.write_bytes(MODEL)
-    assert download.get_model_file(str(file), hashlib.sha256(MODEL).hexdigest(), 1).path == file
+    assert download.start(str(file), hashlib.sha256(MODEL).hexdigest(), 1)().path == file
     with pytest.raises(ModelRejected, match="MODEL_SHA256"):
-        download.get_model_file(str(file), "0" * 64, 1)
+        download.start(str(file), "0" * 64, 1)()

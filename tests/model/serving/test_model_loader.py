@@ -117,3 +117,28 @@ def test_a_downloaded_file_that_is_not_the_model_stops_the_start(gcs: GcsEmulato
     entry, line = done.stderr.strip().splitlines()
     assert json.loads(entry)["severity"] == "CRITICAL"
     assert ("MODEL_SHA256" if content is MODEL else "truncated or damaged") in line
+
+
+def test_the_modules_for_a_photo_are_imported_while_the_model_is_fetched() -> None:
+    code = """
+import sys, time
+from model.gcs import download
+from model.serving.model_loader import ModelLoader
+from model.serving.settings import Settings
+
+start = download.start
+
+def late(*args):
+    get_file = start(*args)
+    def wait():
+        deadline = time.monotonic() + 20
+        while "model.segmenter" not in sys.modules and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert "model.segmenter" in sys.modules
+        return get_file()
+    return wait
+
+download.start = late
+assert ModelLoader(Settings.from_env()).loaded
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
