@@ -36,11 +36,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         train=train,
         validation=validation,
-        phases=schedule.phases(args.size, args.epochs, args.peak_rate, args.form),
+        phases=schedule.phases(args.size, args.epochs, args.peak_rate, args.form, args.encoder_rate),
         card=trainer.card(args.out.resolve().name, labels),
         every=args.every,
         weights=args.weights,
         mixture=augment.Mixture(args.composed, args.mosaic, args.absent),
+        fresh_encoder=args.fresh_encoder,
     )
     cli.write_atomic(args.out / "card.json", run.card.to_json() + "\n")
     if args.epochs == 0:
@@ -56,6 +57,10 @@ def check(args: argparse.Namespace) -> None:
         raise CommandError("--epochs must be at least 1, or 0 to save the mean of --weights")
     if args.form == "folded" and not args.weights:
         raise CommandError("--folded needs --weights, a trained network whose normalization can be folded")
+    if args.fresh_encoder and not args.weights:
+        raise CommandError("--fresh-encoder needs --weights, which has the decoder")
+    if args.encoder_rate < 0:
+        raise CommandError("--encoder-rate must not be negative")
     if args.size % 32 or args.size < 32:
         raise CommandError(f"--size must be a multiple of 32, not {args.size}")
     if min(args.composed, args.mosaic, args.absent) < 0 or args.composed + args.mosaic + args.absent > 1:
@@ -105,6 +110,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="of all random numbers, default 1")
     parser.add_argument("--weights", type=Path, nargs="+", default=[], metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate, default 0.0015")
+    parser.add_argument(
+        "--encoder-rate", type=float, default=0.2, metavar="FACTOR", help="of the rate, for the encoder, default 0.2"
+    )
+    parser.add_argument(
+        "--fresh-encoder",
+        action="store_true",
+        help="start the encoder from its ImageNet weights and only the decoder from --weights",
+    )
     parser.add_argument("--every", type=int, default=5, help="epochs between two evaluations, default 5")
     form = parser.add_mutually_exclusive_group()
     form.add_argument(

@@ -62,3 +62,15 @@ def test_shade_falls_on_a_share_of_the_photos_and_never_turns_them_black() -> No
     assert 0.3 < factors.min() < 0.6
     assert 1.1 < factors.max() <= 255 / 200
     assert sum(image[..., 0].std() > 5 for image in changed) > 0.8 * len(changed)  # it varies over the photo
+
+
+def test_a_share_of_the_pairs_is_tilted_with_the_target_as_the_photo() -> None:
+    photo, target = Image.new("RGB", (64, 64), "black"), Image.new("L", (64, 64), 0)
+    photo.paste("white", (20, 30, 60, 40))
+    target.paste(255, (20, 30, 60, 40))
+    tilted = [augment.tilt((photo, target), np.random.default_rng(seed), soft=True) for seed in range(50)]
+    changed = [pair for pair in tilted if pair[1] is not target]
+    assert 5 < len(changed) < 25
+    for tilted_photo, tilted_target in changed:
+        inside = np.asarray(tilted_target)[16:48, 16:48]
+        np.testing.assert_array_equal(np.asarray(tilted_photo)[16:48, 16:48, 0], inside)

@@ -10,7 +10,7 @@ from model.training import quantize, train
 from model.training.cli import CommandError
 from model.training.data.batches import Pairs
 from model.training.data.samples import load
-from model.training.nets import tflite_weights
+from model.training.nets import network, tflite_weights
 from tests.support import small_network
 from tests.support.training import train_arguments
 
@@ -52,6 +52,27 @@ def test_a_run_starts_from_the_mean_of_several_models(drawn: tuple[Path, Path], 
         np.testing.assert_allclose(between, after, atol=1e-5)
     with pytest.raises(CommandError, match="at least 1"):
         train.main(train_arguments(drawn, tmp_path / "nothing", "--epochs", 0))
+
+
+def test_a_fresh_encoder_has_the_imagenet_weights_and_the_decoder_those_of_the_file(
+    drawn: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "first.h5"
+    model = small_network.build(64)
+    model.set_weights([np.full_like(weights, 0.5) for weights in model.get_weights()])
+    model.save(file)
+
+    def load_imagenet(model: keras.Model, tensors: object) -> None:
+        stem = model.get_layer("stem")
+        stem.set_weights([np.full_like(weights, 0.25) for weights in stem.get_weights()])
+
+    monkeypatch.setattr(network, "load_imagenet", load_imagenet)
+    for options, expected in ([], 0.5), (["--fresh-encoder"], 0.25):
+        out = tmp_path / f"out-{expected}"
+        train.main(train_arguments(drawn, out, "--epochs", 1, "--peak-rate", 1e-9, "--weights", file, *options))
+        trained = keras.models.load_model(out / "model.h5", compile=False)
+        np.testing.assert_allclose(trained.get_layer("stem").get_weights()[0], expected, atol=1e-4)
+        np.testing.assert_allclose(trained.get_layer("classify").get_weights()[0], 0.5, atol=1e-4)
 
 
 @pytest.mark.parametrize("recipe", ["float32", "float16"])

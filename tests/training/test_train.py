@@ -62,6 +62,10 @@ def test_invalid_options_are_rejected_in_one_line(
 ) -> None:
     with pytest.raises(CommandError, match="multiple of 32"):
         train.main(train_arguments(drawn, tmp_path, "--size", 50))
+    with pytest.raises(CommandError, match="--encoder-rate must not be negative"):
+        train.main(train_arguments(drawn, tmp_path, "--encoder-rate", -1))
+    with pytest.raises(CommandError, match="--fresh-encoder needs --weights"):
+        train.main(train_arguments(drawn, tmp_path, "--fresh-encoder"))
     with pytest.raises(CommandError, match="has 3 labels for --classes 2"):
         train.main(train_arguments(drawn, tmp_path, "--labels", "a,b,c"))
     with pytest.raises(CommandError, match="add --classes 3"):

@@ -17,6 +17,8 @@ from model.training.data.compose import Box, Cutout, Pair
 from model.training.data.samples import Sample
 from model.training.data.split import breed
 
+MAX_TILT_DEGREES = 20
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -73,6 +75,7 @@ class Augmenter:
         photo, target = self._pair(index, size_px, rng)
         if rng.random() < 0.5:
             photo, target = (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in (photo, target))
+        photo, target = tilt((photo, target), rng, self.soft)
         return shade(recolour(photo, rng), rng), target
 
     def composed(self, size_wh: tuple[int, int], rng: np.random.Generator) -> Pair:
@@ -172,6 +175,16 @@ def distract(pair: Pair, filling: Image.Image, rng: np.random.Generator) -> Pair
     shape = np.minimum(np.asarray(where), np.asarray(free))
     edge = Image.fromarray(shape).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
     return Image.composite(drawn, photo, edge), target
+
+
+def tilt(pair: Pair, rng: np.random.Generator, soft: bool, share: float = 0.3) -> Pair:
+    """Rotate a share of the pairs by up to MAX_TILT_DEGREES; the corners become background of one colour."""
+    if rng.random() >= share:
+        return pair
+    photo, target = pair
+    angle, colour = rng.uniform(-MAX_TILT_DEGREES, MAX_TILT_DEGREES), tuple(rng.integers(0, 256, 3).tolist())
+    rotated = photo.rotate(angle, Image.Resampling.BILINEAR, fillcolor=colour)
+    return rotated, target.rotate(angle, targets.resampling(soft))
 
 
 def shade(photo: Image.Image, rng: np.random.Generator, share: float = 0.3) -> Image.Image:

@@ -10,7 +10,6 @@ from typing import Literal
 # model; or folded and with the rounding of int8 simulated.
 Form = Literal["batch_norm", "folded", "fake_quantized"]
 
-WARM_UP_STEPS = 100  # over which the learning rate rises, or over a tenth of the steps if those are fewer
 INITIAL_SHARE = 0.01  # of the first weights, at most, in the average that a phase ends with
 
 
@@ -23,6 +22,7 @@ class Phase:
         first_epoch: The first epoch, counted from 0 over the whole run.
         end_epoch: The epoch after the last.
         peak_rate: The highest learning rate; the rate rises and decays once over the phase.
+        encoder_rate: Factor of the learning rate for the encoder's weights.
         ema_momentum: Momentum of the exponential moving average of the weights, per step.
         form: The form of the network in training.
     """
@@ -31,6 +31,7 @@ class Phase:
     first_epoch: int
     end_epoch: int
     peak_rate: float
+    encoder_rate: float = 1.0
     ema_momentum: float = 0.998
     form: Form = "batch_norm"
 
@@ -40,7 +41,7 @@ class Phase:
         return "model-aware.h5" if self.form == "fake_quantized" else "model.h5"
 
 
-def phases(size_px: int, epochs: int, peak_rate: float, form: Form) -> list[Phase]:
+def phases(size_px: int, epochs: int, peak_rate: float, form: Form, encoder_rate: float = 1.0) -> list[Phase]:
     """Return the phases of a run: all epochs in one, and with "fake_quantized" a short one after it.
 
     Args:
@@ -48,32 +49,18 @@ def phases(size_px: int, epochs: int, peak_rate: float, form: Form) -> list[Phas
         epochs: Number of epochs of the first phase.
         peak_rate: The highest learning rate.
         form: The form at the end of the run. "fake_quantized" adds a phase of a tenth as many epochs.
+        encoder_rate: Factor of the learning rate for the encoder's weights.
 
     Returns:
         The phases in order.
     """
     if form == "folded":
-        return [Phase(size_px, 0, epochs, peak_rate, ema_momentum=0.99, form="folded")]
-    plan = [Phase(size_px, 0, epochs, peak_rate)]
+        return [Phase(size_px, 0, epochs, peak_rate, encoder_rate, ema_momentum=0.99, form="folded")]
+    plan = [Phase(size_px, 0, epochs, peak_rate, encoder_rate)]
     if form == "fake_quantized":
         end = epochs + max(1, epochs // 10)
-        plan.append(Phase(size_px, epochs, end, peak_rate / 15, ema_momentum=0.99, form="fake_quantized"))
+        plan.append(Phase(size_px, epochs, end, peak_rate / 15, encoder_rate, ema_momentum=0.99, form="fake_quantized"))
     return plan
-
-
-def learning_rate(step: int, steps: int, peak_rate: float) -> float:
-    """Return the learning rate of a step: a linear warm-up, then a cosine decay to 0 (Loshchilov and Hutter 2017).
-
-    Args:
-        step: The step, counted from 0.
-        steps: The steps over which the rate rises and decays.
-        peak_rate: The highest learning rate.
-
-    Returns:
-        The learning rate.
-    """
-    warm_up = min(1.0, (step + 1) / min(WARM_UP_STEPS, steps / 10))
-    return peak_rate * warm_up * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
 def ema_momentum(momentum: float, steps: int) -> float:

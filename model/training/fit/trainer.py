@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from model.image.preprocess import FLOAT_RGB
@@ -22,12 +22,15 @@ from model.training.data.augment import Mixture
 from model.training.data.batches import MEAN, STD, Pairs, batches_per_epoch
 from model.training.data.samples import Sample
 from model.training.fit import history, initial_weights, losses
-from model.training.fit.schedule import Phase, ema_momentum, learning_rate
+from model.training.fit.optimizer import AdamWithSlowEncoder
+from model.training.fit.schedule import Phase, ema_momentum
 from model.training.measure import evaluation
 from model.training.measure.evaluation import Candidate, Evaluation
 from model.training.nets import fake_quantization, fused_batch_norm, imagenet_weights, network
 
 CHECKPOINT_FILE = "checkpoint.npz"
+WEIGHT_DECAY = 0.02  # times the learning rate
+WARM_UP_STEPS = 100  # over which the learning rate rises, or over a tenth of the steps if those are fewer
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class TrainingRun:
         every: Number of epochs from one evaluation to the next.
         weights: Models of this network, .h5 or .tflite, from the mean of which to start; none for ImageNet weights.
         mixture: The shares of composed scenes, mosaics and scenes without an object.
+        fresh_encoder: Whether the encoder has its ImageNet weights again, and `weights` only those of the decoder.
     """
 
     out: Path
@@ -57,12 +61,13 @@ class TrainingRun:
     every: int = 5
     weights: Sequence[Path] = ()
     mixture: Mixture = field(default_factory=Mixture)
+    fresh_encoder: bool = False
 
     def fingerprint(self) -> str:
         """Return the parameters, as JSON, that must be those of a checkpoint for the run to continue from it."""
         names = sorted(sample.name for sample in self.train)
         weights, phases = [str(file) for file in self.weights], [vars(phase) for phase in self.phases]
-        return json.dumps([self.classes, self.seed, weights, names, phases, vars(self.mixture)])
+        return json.dumps([self.classes, self.seed, weights, names, phases, vars(self.mixture), self.fresh_encoder])
 
 
 def fit(run: TrainingRun) -> None:
@@ -94,11 +99,20 @@ def fit(run: TrainingRun) -> None:
 
 
 def compiled(model: keras.Model, run: TrainingRun, phase: Phase) -> keras.Model:
-    """Compile a phase's model with AdamW and an exponential moving average of the weights, and return it."""
+    """Compile a phase's model and return it.
+
+    The optimizer is AdamW with a cosine decay (Loshchilov and Hutter 2017, 2019) and an exponential moving average of
+    the weights.
+    """
     steps = (phase.end_epoch - phase.first_epoch) * batches_per_epoch(run.train)
-    optimizer = keras.optimizers.AdamW(
-        phase.peak_rate,
-        weight_decay=1e-3,
+    warm_up = min(WARM_UP_STEPS, math.ceil(steps / 10))
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warm_up), warmup_target=phase.peak_rate, warmup_steps=warm_up
+    )
+    optimizer = AdamWithSlowEncoder(
+        rate,
+        encoder_rate=phase.encoder_rate,
+        weight_decay=WEIGHT_DECAY,
         global_clipnorm=5.0,
         use_ema=True,
         ema_momentum=ema_momentum(phase.ema_momentum, steps),
@@ -111,9 +125,8 @@ def compiled(model: keras.Model, run: TrainingRun, phase: Phase) -> keras.Model:
 def fit_phase(model: keras.Model, run: TrainingRun, phase: Phase, epoch: int) -> None:
     """Train a compiled model from an epoch to the end of its phase."""
     pairs = Pairs(run.train, phase.size_px, run.classes, run.seed, epoch, run.mixture)
-    callbacks = [LearningRate(phase, len(pairs), epoch), Checkpointer(run, phase)]
     verbose = "auto" if sys.stderr.isatty() else 2
-    model.fit(pairs, initial_epoch=epoch, epochs=phase.end_epoch, callbacks=callbacks, verbose=verbose)
+    model.fit(pairs, initial_epoch=epoch, epochs=phase.end_epoch, callbacks=[Checkpointer(run, phase)], verbose=verbose)
 
 
 def save_mean(run: TrainingRun) -> None:
@@ -128,7 +141,7 @@ def save_mean(run: TrainingRun) -> None:
     size_px = run.phases[-1].size_px
     model = network.build(size_px, run.classes)
     load_initial_weights(model, run, size_px)
-    result = evaluate_model(tf.function(lambda image: model(image, training=False)), size_px, run)
+    result = evaluate_model(model, size_px, run)
     print(f"mean of {len(run.weights)} models: iou {result.iou:.4f}", flush=True)
     with cli.atomic_path(run.out / run.phases[-1].model_file) as partial:
         model.save(partial, include_optimizer=False)
@@ -141,7 +154,7 @@ def build_model(run: TrainingRun, phase: Phase, previous: keras.Model | None) ->
         model.set_weights(previous.get_weights())
     elif run.weights:
         load_initial_weights(model, run, phase.size_px)
-    else:
+    if previous is None and (run.fresh_encoder or not run.weights):
         network.load_imagenet(model, imagenet_weights.read(imagenet_weights.path()))
     if phase.form == "batch_norm":
         return fused_batch_norm.fused(model)
@@ -189,7 +202,6 @@ class Checkpointer(keras.callbacks.Callback):
     def __init__(self, run: TrainingRun, phase: Phase) -> None:
         super().__init__()
         self.run, self.phase = run, phase
-        self._infer = tf.function(lambda image: self.model(image, training=False))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Keep all that the run needs to continue after this epoch."""
@@ -212,7 +224,7 @@ class Checkpointer(keras.callbacks.Callback):
             variable.assign(values)
 
     def _evaluate_and_save(self, completed: int, loss: float) -> None:
-        result = evaluate_model(self._infer, self.phase.size_px, self.run)
+        result = evaluate_model(self.model, self.phase.size_px, self.run)
         figures = {"loss": loss, "iou": result.iou}
         if result.border_iou is not None and result.border_threshold is not None:
             figures |= {"border_iou": result.border_iou, "border_threshold": result.border_threshold}
@@ -223,25 +235,10 @@ class Checkpointer(keras.callbacks.Callback):
             plain_model(self.model, self.phase, self.run.classes).save(partial, include_optimizer=False)
 
 
-class LearningRate(keras.callbacks.Callback):
-    """Sets the learning rate before each step as `schedule.learning_rate` gives it."""
-
-    def __init__(self, phase: Phase, steps_per_epoch: int, epoch: int) -> None:
-        super().__init__()
-        self.step = (epoch - phase.first_epoch) * steps_per_epoch
-        self.steps = (phase.end_epoch - phase.first_epoch) * steps_per_epoch
-        self.peak_rate = phase.peak_rate
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Set the rate of the next step."""
-        self.model.optimizer.learning_rate.assign(learning_rate(self.step, self.steps, self.peak_rate))
-        self.step += 1
-
-
-def evaluate_model(infer: Callable[[Any], Any], size_px: int, run: TrainingRun) -> Evaluation:
+def evaluate_model(model: keras.Model, size_px: int, run: TrainingRun) -> Evaluation:
     """Evaluate a model in training on the photos held out, as the command `evaluate` does."""
     spec = FLOAT_RGB.with_size((size_px, size_px))
-    candidate = Candidate(Path("model"), lambda x: np.asarray(infer(x)), spec, run.classes, run.card, 0, "")
+    candidate = Candidate(Path("model"), model.predict_on_batch, spec, run.classes, run.card, 0, "")
     return evaluation.evaluate(candidate, run.validation)
 
 

@@ -2,7 +2,7 @@
 
 Batch normalization is folded into the convolutions first, as the converter does it, so that the trained weights are
 those that are quantized. Weights are rounded per channel and activations per tensor, to the levels that the converter
-chooses (Jacob et al. 2018), by TensorFlow's fake-quantization operations, which pass gradients straight through.
+chooses (Jacob et al. 2018), by operations that pass gradients straight through.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers, ops
+from keras import layers, ops, quantizers
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
 RANGE_MOMENTUM = 0.99  # of the moving average of an activation's range, per batch
@@ -50,7 +49,7 @@ class FakeQuantActivation(layers.Layer):
             self.low.assign(momentum * self.low + (1 - momentum) * ops.minimum(ops.min(inputs), 0.0))
             self.high.assign(momentum * self.high + (1 - momentum) * ops.maximum(ops.max(inputs), 0.0))
         high = ops.maximum(self.high, self.low + 1e-6)
-        return tf.quantization.fake_quant_with_min_max_vars(inputs, self.low.value, high, num_bits=8)
+        return quantizers.fake_quant_with_min_max_vars(inputs, self.low.value, high, num_bits=8)
 
 
 def folded(model: keras.Model) -> keras.Model:
@@ -128,7 +127,5 @@ def _fake_quantize_by_channel(kernel: Any) -> Any:
     """Round a kernel to int8, with a scale for each index of its last axis."""
     kernel = ops.convert_to_tensor(kernel)
     axes = tuple(range(len(kernel.shape) - 1))
-    largest = tf.stop_gradient(ops.maximum(ops.max(ops.abs(kernel), axis=axes), 1e-6))
-    return tf.quantization.fake_quant_with_min_max_vars_per_channel(
-        kernel, -largest, largest, num_bits=8, narrow_range=True
-    )
+    largest = ops.stop_gradient(ops.maximum(ops.max(ops.abs(kernel), axis=axes), 1e-6))
+    return quantizers.fake_quant_with_min_max_vars(kernel, -largest, largest, num_bits=8, narrow_range=True, axis=-1)

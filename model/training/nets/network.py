@@ -72,6 +72,11 @@ def encoder(image: Any) -> list[Any]:
     return [*features, x]
 
 
+def is_in_encoder(layer_name: str) -> bool:
+    """Return whether a layer, by its name, belongs to the encoder."""
+    return layer_name.startswith(("stem", "block"))
+
+
 def decoder(features: list[Any], classes: int) -> Any:
     """Decode from coarse to fine, adding the encoder's features of each scale.
 
@@ -152,15 +157,15 @@ def load_imagenet(model: keras.Model, tensors: dict[str, NDArray[np.float32]]) -
         KeyError: If a tensor is missing.
         ValueError: If a tensor has another shape.
     """
-    for name, conv, norm in _encoder_names():
+    for name, conv, norm in encoder_names():
         axes = (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0)
         model.get_layer(name).set_weights([tensors[f"{conv}.weight"].transpose(axes)])
         parts = ("weight", "bias", "running_mean", "running_var")
         model.get_layer(f"{name}_bn").set_weights([tensors[f"{norm}.{part}"] for part in parts])
 
 
-def _encoder_names() -> list[tuple[str, str, str]]:
-    """Return the name of each of the encoder's convolutions, and PyTorch's names of it and its normalization."""
+def encoder_names() -> list[tuple[str, str, str]]:
+    """Return the name of each convolution of the encoder, and PyTorch's names of it and of its normalization."""
     names = [("stem", "_conv_stem", "_bn0")]
     for block in range(sum(stage[0] for stage in STAGES)):
         prefix = f"_blocks.{block}"
