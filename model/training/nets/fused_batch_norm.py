@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 
@@ -15,8 +16,6 @@ class FusedNormalization(layers.BatchNormalization):
         """Normalize by the batch's statistics in training, and by the moving ones otherwise."""
         if not (training and self.trainable):
             return super().call(inputs, training=False, mask=mask)
-        import tensorflow as tf
-
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=self.gamma, offset=self.beta, mean=[], variance=[], epsilon=self.epsilon, is_training=True
         )
@@ -26,12 +25,7 @@ class FusedNormalization(layers.BatchNormalization):
 
 
 def fused(model: keras.Model) -> keras.Model:
-    """Return a copy of a model with fused batch normalization; the weights keep their order.
-
-    With a backend other than TensorFlow, the model itself is returned.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return model
+    """Return a copy of a model with fused batch normalization; the weights keep their order."""
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         layer_class = FusedNormalization if isinstance(layer, layers.BatchNormalization) else layer.__class__
