@@ -14,8 +14,8 @@ FILES = {
 # replacing the files, run `sha256sum model/weights/*.tflite`; a test compares.
 CHECKSUMS = frozenset(
     {
-        "e898538b6841ab7fb448d70ed5b2259c1544af7a0719ba5493fa0b1b34b049ad",  # float16
-        "961411fc5a83e518076095b51fb6e3f535569f5d592369bdc3754dfbb2f1f17c",  # int8
+        "669914a82d74b1bd7c83f6e1f437b204559d9993b9deff581d745c7533e83123",  # float16
+        "2b6c9af93eec875895fae75e0ae94f6ab7bd7af689056ab945bd60fcb50b0308",  # int8
     }
 )
 BUNDLED_MODEL = FILES["tflite_runtime" if find_spec("tflite_runtime") else "ai_edge_litert"]

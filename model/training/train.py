@@ -98,10 +98,6 @@ def arguments() -> argparse.ArgumentParser:
         action="store_true",
         help="hold out one photo in ten for validation, and do not use the test part: another tenth and five breeds",
     )
-    mixture = parser.add_argument_group("training pairs", "shares of 1; the remainder are crops of single photos")
-    mixture.add_argument("--composed", type=float, default=0.33, metavar="SHARE", help="pasted objects, default 0.33")
-    mixture.add_argument("--mosaic", type=float, default=0.06, metavar="SHARE", help="four photos, default 0.06")
-    mixture.add_argument("--absent", type=float, default=0.13, metavar="SHARE", help="no object, default 0.13")
     parser.add_argument("--out", type=Path, default=Path("training-out"), metavar="FOLDER", help="default training-out")
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the input, default 256")
     parser.add_argument("--epochs", type=int, default=70, help="default 70; 0 saves the mean of --weights")
@@ -119,6 +115,21 @@ def arguments() -> argparse.ArgumentParser:
         help="start the encoder from its ImageNet weights and only the decoder from --weights",
     )
     parser.add_argument("--every", type=int, default=5, help="epochs between two evaluations, default 5")
+    add_mixture_arguments(parser)
+    add_form_arguments(parser)
+    return parser
+
+
+def add_mixture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what training pairs are made of."""
+    mixture = parser.add_argument_group("training pairs", "shares of 1; the remainder are crops of single photos")
+    mixture.add_argument("--composed", type=float, default=0.33, metavar="SHARE", help="pasted objects, default 0.33")
+    mixture.add_argument("--mosaic", type=float, default=0.06, metavar="SHARE", help="four photos, default 0.06")
+    mixture.add_argument("--absent", type=float, default=0.13, metavar="SHARE", help="no object, default 0.13")
+
+
+def add_form_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that select the form of the network in training."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--folded",
@@ -138,7 +149,6 @@ def arguments() -> argparse.ArgumentParser:
         " of quantize",
     )
     parser.set_defaults(form="batch_norm")
-    return parser
 
 
 if __name__ == "__main__":
