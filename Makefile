@@ -28,7 +28,7 @@ rehearse: $(VENV)/demo.stamp
 	$(BIN)/python -m tests.support.fake_gcp.rehearse
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -38,7 +38,7 @@ lint: $(VENV)/test.stamp
 
 coverage: $(VENV)/test.stamp
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadgroup
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadgroup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --omit 'model/training/*'
 
