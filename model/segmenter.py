@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,7 @@ from model.image import decode, preprocess, score_map
 from model.image.decode import DecodedPhoto
 from model.options import Options
 from model.outputs import OUTPUTS, SegmentedPhoto
-from model.tflite import runtime
-from model.tflite.loading import LoadedModel
+from model.tflite import loading, runtime, trial
 
 
 class Stopwatch:
@@ -72,24 +72,31 @@ class Segmenter:
 
     def __init__(
         self,
-        model: LoadedModel,
+        file: Path,
         sha256: str,
         *,
+        interpreters: int,
         wait_limit_s: float,
         max_pixels: int,
         generation: str = "",
     ) -> None:
-        """Prepare to segment.
+        """Load a model.
 
         Args:
-            model: The model.
-            sha256: Checksum of its file, in hex.
+            file: The .tflite file.
+            sha256: Its checksum, in hex.
+            interpreters: How many photos may be processed at once.
             wait_limit_s: How long a photo may wait for an interpreter.
             max_pixels: The largest photo, in pixels.
             generation: The generation of the Cloud Storage object that the file was downloaded from. If given, it is
                 reported as the model's version.
+
+        Raises:
+            ModelRejected: If the file is not a segmentation model that this runtime can run.
         """
-        self.sha256, self.model = sha256, model
+        self.sha256 = sha256
+        trial.check(file, sha256)
+        self.model = loading.load(file, interpreters, sha256)
         self.card, self.notes = self.model.card, self.model.notes
         self._card_version = self.card.version
         if generation:

@@ -43,14 +43,12 @@ def measure(data: bytes, started: float) -> dict[str, float]:
     from model import options, segmenter
     from model.gcs import download
     from model.serving import model_loader, settings  # noqa: F401
-    from model.tflite import loading
 
     end_of("import our own modules")
     config = settings.Settings.from_env()
     file = download.local_model_file(config.model_uri)
     end_of("compute the model's checksum")
-    model = loading.load(file.path, config.interpreters, file.sha256)
-    ours = segmenter.Segmenter(model, file.sha256, wait_limit_s=config.wait_limit_s, max_pixels=config.max_pixels)
+    ours = segmenter.Segmenter(file.path, file.sha256, interpreters=1, wait_limit_s=1, max_pixels=config.max_pixels)
     end_of("load the model: validation, interpreter, XNNPACK weights")
     default = options.Options.parse({}, ours.card)
     ours.segment(data, default)

@@ -35,18 +35,17 @@ def open_segmenter(settings: Settings) -> Segmenter:
     """
     get_file = download.start(settings.model_uri, settings.model_sha256, settings.model_fetch_timeout_s)
     with ThreadPoolExecutor(1) as executor:
-        model_file = executor.submit(get_file)  # neither a checksum nor a download holds the GIL during the imports
+        fetched = executor.submit(get_file)  # neither a checksum nor a download holds the GIL during the imports
         from model.segmenter import Segmenter
-        from model.tflite import loading, trial
 
-        file, sha256, generation = model_file.result()
-    trial.check(file, sha256)
+        model_file = fetched.result()
     return Segmenter(
-        loading.load(file, settings.interpreters, sha256),
-        sha256,
+        model_file.path,
+        model_file.sha256,
+        interpreters=settings.interpreters,
         wait_limit_s=settings.wait_limit_s,
         max_pixels=settings.max_pixels,
-        generation=generation,
+        generation=model_file.generation,
     )
 
 

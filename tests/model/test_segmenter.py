@@ -6,14 +6,14 @@ import pytest
 from model.errors import PhotoTooLarge
 from model.options import Options
 from model.segmenter import Segmenter, Stopwatch
-from model.tflite import loading
 from model.tflite.bundled import BUNDLED_MODEL
 from tests.support.images import decode_image
 
 
 def segmenter(generation: str = "", max_pixels: int = 10**8) -> Segmenter:
-    model = loading.load(BUNDLED_MODEL, 1)
-    return Segmenter(model, "f00d", wait_limit_s=1, max_pixels=max_pixels, generation=generation)
+    return Segmenter(
+        BUNDLED_MODEL, "f00d", interpreters=1, wait_limit_s=1, max_pixels=max_pixels, generation=generation
+    )
 
 
 def test_a_result_has_the_photos_size_and_the_time_of_each_stage(sample: bytes) -> None:

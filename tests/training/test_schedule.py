@@ -9,7 +9,7 @@ from model.training.fit.schedule import Form
 @pytest.mark.parametrize("form", ["batch_norm", "folded", "fake_quantized"])
 @pytest.mark.parametrize("epochs", [1, 2, 70])
 def test_the_phases_of_a_run_are_contiguous_and_end_with_the_given_form(form: Form, epochs: int) -> None:
-    plan = schedule.phases(256, epochs, 1e-3, form)
+    plan = schedule.phases(256, epochs, 1e-3, form, encoder_rate=0.2)
     assert [phase.first_epoch for phase in plan] == [0, *[phase.end_epoch for phase in plan[:-1]]]
     assert (plan[-1].form, plan[-1].size_px) == (form, 256)
 

@@ -16,7 +16,7 @@ class AdamWithSlowEncoder(keras.optimizers.AdamW):
     A pretrained encoder that moves little keeps features of more kinds of photos than a few hundred photos show.
     """
 
-    def __init__(self, *args: Any, encoder_rate: float = 1.0, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, encoder_rate: float, **kwargs: Any) -> None:
         """Create the optimizer.
 
         Args:

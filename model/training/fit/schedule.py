@@ -31,7 +31,7 @@ class Phase:
     first_epoch: int
     end_epoch: int
     peak_rate: float
-    encoder_rate: float = 1.0
+    encoder_rate: float
     ema_momentum: float = 0.998
     form: Form = "batch_norm"
 
@@ -41,7 +41,7 @@ class Phase:
         return "model-aware.h5" if self.form == "fake_quantized" else "model.h5"
 
 
-def phases(size_px: int, epochs: int, peak_rate: float, form: Form, encoder_rate: float = 1.0) -> list[Phase]:
+def phases(size_px: int, epochs: int, peak_rate: float, form: Form, encoder_rate: float) -> list[Phase]:
     """Return the phases of a run: all epochs in one, and with "fake_quantized" a short one after it.
 
     Args:

@@ -152,10 +152,8 @@ def build_model(run: TrainingRun, phase: Phase, previous: keras.Model | None) ->
     model = network.build(phase.size_px, run.classes)
     if previous is not None:
         model.set_weights(previous.get_weights())
-    elif run.weights:
+    else:
         load_initial_weights(model, run, phase.size_px)
-    if previous is None and (run.fresh_encoder or not run.weights):
-        network.load_imagenet(model, imagenet_weights.read(imagenet_weights.path()))
     if phase.form == "batch_norm":
         return fused_batch_norm.fused(model)
     model = fake_quantization.folded(model)
@@ -163,13 +161,19 @@ def build_model(run: TrainingRun, phase: Phase, previous: keras.Model | None) ->
 
 
 def load_initial_weights(model: keras.Model, run: TrainingRun, size_px: int) -> None:
-    """Load the mean of the run's initial weights into a network with batch normalization."""
+    """Load the mean of the run's `weights`, if it has any, into a network with batch normalization.
+
+    Without them, and if the encoder is to be fresh, the encoder gets the ImageNet weights.
+    """
 
     def draw_photos() -> NDArray[np.float32]:
         pairs = Pairs(run.train, size_px, run.classes, run.seed)
         return np.concatenate([pairs[i][0] for i in range(min(2, len(pairs)))])
 
-    initial_weights.load_mean(model, run.weights, draw_photos)
+    if run.weights:
+        initial_weights.load_mean(model, run.weights, draw_photos)
+    if run.fresh_encoder or not run.weights:
+        network.load_imagenet(model, imagenet_weights.read(imagenet_weights.path()))
 
 
 def read_checkpoint(run: TrainingRun) -> tuple[int, list[Any]]:

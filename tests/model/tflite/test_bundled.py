@@ -16,7 +16,7 @@ from tests.support.paths import SAMPLE
 
 def mask_of(file: Path) -> NDArray[np.bool_]:
     """Return the mask of the sample photo, as booleans."""
-    segmenter = Segmenter(loading.load(file, 1), "f00d", wait_limit_s=1, max_pixels=10**6)
+    segmenter = Segmenter(file, "f00d", interpreters=1, wait_limit_s=1, max_pixels=10**6)
     return np.asarray(decode_image(segmenter.segment(SAMPLE.read_bytes(), Options.parse({}, segmenter.card)).body)) > 0
 
 

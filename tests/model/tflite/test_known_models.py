@@ -78,7 +78,7 @@ def test_a_known_model_is_described_as_known(monkeypatch: pytest.MonkeyPatch) ->
         "red", "nobody", "https://example.com", "MIT", "red", ("rest", "red"), ((0.0,) * 3, (255.0,) * 3), "none"
     )
     monkeypatch.setitem(known_models.KNOWN_MODELS, checksum(file), known)
-    segmenter = Segmenter(loading.load(file, 1, checksum(file)), checksum(file), wait_limit_s=1, max_pixels=10**6)
+    segmenter = Segmenter(file, checksum(file), interpreters=1, wait_limit_s=1, max_pixels=10**6)
     description = segmenter.describe()
     assert (description["card"], description["name"], description["licence"]) == ("known", "red", "MIT")
     assert description["description"] == "red; published by nobody, https://example.com"
@@ -126,7 +126,7 @@ def test_a_public_model_is_served_without_a_card(sha256: str, known: KnownModel)
 
 def mask_of(file: Path) -> NDArray[np.uint8]:
     """Return the mask of the sample photo as class ids, at the photo's size."""
-    segmenter = Segmenter(loading.load(file, 1, checksum(file)), checksum(file), wait_limit_s=1, max_pixels=10**6)
+    segmenter = Segmenter(file, checksum(file), interpreters=1, wait_limit_s=1, max_pixels=10**6)
     assert segmenter.card.source in ("known", "embedded")
     body = segmenter.segment(SAMPLE.read_bytes(), Options.parse({}, segmenter.card)).body
     return np.asarray(decode_image(body)).astype(np.uint8)
